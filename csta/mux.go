@@ -84,6 +84,9 @@ func (m *Mux) Offers(req Message, device string) bool {
 	return r != nil && r.offered(device)
 }
 
+// Registered reports whether the service is registered at all, for any device.
+func (m *Mux) Registered(req Message) bool { return m.services[reflect.TypeOf(req).Elem()] != nil }
+
 // Reported reports whether events of the type of ev are registered.
 func (m *Mux) Reported(ev Event) bool { return m.events[reflect.TypeOf(ev).Elem()] }
 

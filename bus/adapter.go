@@ -1,0 +1,371 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+	"github.com/nats-io/nuid"
+
+	"rccgw/csta"
+	"rccgw/digitmod"
+	"rccgw/pbx"
+)
+
+// answerTime bounds how long a driver may take to accept a command, and so how
+// long a client's transaction waits.
+const answerTime = 8 * time.Second
+
+// AdapterConfig is what an Adapter needs. PBX, Conn, Driver and Lines must be
+// given.
+type AdapterConfig struct {
+	PBX      string // name; see CheckName
+	Conn     *nats.Conn
+	Driver   pbx.Driver
+	Lines    *digitmod.Lines
+	Digits   Digits // nil: SameDigits
+	Instance string // of the process, the same after a restart; empty: a new one
+	Backoff  pbx.Backoff
+	Log      *slog.Logger
+}
+
+// An Adapter serves one PBX on the bus.
+type Adapter struct {
+	AdapterConfig
+	mux      csta.Mux
+	adapters jetstream.KeyValue
+	commands commands
+	epoch    string
+	revision uint64
+
+	emitting sync.Mutex // keeps the sequence of events
+	seq      uint64
+	link     csta.SystemStatusValue
+
+	watchers *watchers
+	serving  sync.WaitGroup
+}
+
+// NewAdapter returns an adapter of the driver. It starts nothing.
+func NewAdapter(c AdapterConfig) (*Adapter, error) {
+	if err := CheckName(c.PBX); err != nil {
+		return nil, err
+	}
+	if c.Digits == nil {
+		c.Digits = SameDigits{}
+	}
+	if c.Instance == "" {
+		c.Instance = nuid.Next()
+	}
+	a := &Adapter{AdapterConfig: c, epoch: nuid.Next(), link: pbx.StatusDisabled}
+	a.Log = c.Log.With("pbx", c.PBX)
+	c.Driver.Services(&a.mux)
+	a.watchers = newWatchers(a)
+	return a, nil
+}
+
+// Ready reports whether the link to the PBX is up, the first snapshot taken,
+// and the adapter on the bus.
+func (a *Adapter) Ready() bool {
+	a.emitting.Lock()
+	defer a.emitting.Unlock()
+	return a.link == pbx.StatusNormal && a.revision > 0
+}
+
+// Run serves until ctx ends: it takes its place in the directory, runs the
+// driver again and again, and performs requests. On the way out it finishes
+// the requests that were begun and leaves the directory. While another process
+// serves a PBX of that name it waits, and says so.
+func (a *Adapter) Run(ctx context.Context) (err error) {
+	a.adapters, a.commands.kv, err = buckets(ctx, a.Conn)
+	if err != nil {
+		return err
+	}
+	if err := a.waitForClaim(ctx); err != nil {
+		return err
+	}
+	svc, err := a.serve()
+	if err != nil {
+		return err
+	}
+	// The driver and its helpers end first, so that nothing is emitted or
+	// commanded by who is no longer in the directory.
+	inner, cancel := context.WithCancelCause(ctx)
+	var helpers sync.WaitGroup
+	helpers.Go(func() { cancel(a.renew(inner)) })
+	helpers.Go(func() { a.watchers.expire(inner) })
+	defer func() {
+		if e := svc.Stop(); e != nil && !errors.Is(e, nats.ErrConnectionClosed) {
+			err = errors.Join(err, e)
+		}
+		a.serving.Wait()
+		helpers.Wait()
+		a.leave()
+	}()
+	keepErr := pbx.Keep(inner, a.Driver, a.emit, a.Backoff, a.Log)
+	cancel(keepErr)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return context.Cause(inner)
+}
+
+func (a *Adapter) entry() Entry {
+	a.emitting.Lock()
+	defer a.emitting.Unlock()
+	return Entry{PBX: a.PBX, Instance: a.Instance, Lines: a.Lines.String(), Link: a.link, Epoch: a.epoch, Seq: a.seq,
+		Watches: a.mux.Offers(&csta.MonitorStart{}, "")}
+}
+
+func (a *Adapter) waitForClaim(ctx context.Context) error {
+	told := ""
+	for {
+		revision, holder, err := claim(ctx, a.adapters, a.entry())
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			a.Log.Warn("no place in the directory of adapters", "error", err)
+		case holder == "":
+			a.emitting.Lock()
+			a.revision = revision
+			a.emitting.Unlock()
+			return nil
+		case holder != told:
+			told = holder
+			a.Log.Warn("another process serves this PBX; waiting until it is gone", "instance", holder)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(renewal):
+		}
+	}
+}
+
+// renew keeps the entry in the directory alive and true. It returns when the
+// entry is somebody else's: two adapters of one PBX must not both act.
+func (a *Adapter) renew(ctx context.Context) error {
+	tick := time.NewTicker(renewal)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(ctx, renewal)
+		revision, holder, err := claim(ctx, a.adapters, a.entry())
+		cancel()
+		switch {
+		case holder != "":
+			return fmt.Errorf("instance %s took over PBX %s", holder, a.PBX)
+		case err == nil:
+			a.emitting.Lock()
+			a.revision = revision
+			a.emitting.Unlock()
+		case ctx.Err() == nil:
+			a.Log.Debug("directory entry not renewed", "error", err)
+		}
+	}
+}
+
+func (a *Adapter) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), renewal)
+	defer cancel()
+	a.emitting.Lock()
+	revision := a.revision
+	a.revision = 0
+	a.emitting.Unlock()
+	// Best effort: the entry vanishes by itself a little later.
+	_ = a.adapters.Delete(ctx, a.PBX, jetstream.LastRevision(revision))
+}
+
+// serve registers an endpoint for each service that the driver has, and for
+// the questions that every adapter answers.
+func (a *Adapter) serve() (micro.Service, error) {
+	svc, err := micro.AddService(a.Conn, micro.Config{Name: "rccgw-" + a.PBX, Version: "1.0.0",
+		Description: "CSTA adapter of PBX " + a.PBX, Metadata: map[string]string{"pbx": a.PBX, "instance": a.Instance}})
+	if err != nil {
+		return nil, err
+	}
+	add := func(name, subject string, serve func(micro.Request)) {
+		if err != nil {
+			return
+		}
+		// micro calls the handler of an endpoint for one request at a time.
+		err = svc.AddEndpoint(name, micro.HandlerFunc(func(r micro.Request) {
+			a.serving.Go(func() { serve(r) })
+		}), micro.WithEndpointSubject(subject))
+	}
+	add("GetCSTAFeatures", serviceSubject(a.PBX, "GetCSTAFeatures"), a.serveFeatures)
+	add("watch", watchSubject(a.PBX), a.watchers.serve)
+	for _, m := range csta.Messages() {
+		switch m.(type) {
+		case *csta.GetCSTAFeatures, *csta.MonitorStart, *csta.MonitorStop:
+			continue
+		}
+		if a.mux.Registered(m) {
+			name := csta.Name(m)
+			add(name, serviceSubject(a.PBX, name), func(r micro.Request) { a.serveRequest(name, r) })
+		}
+	}
+	if err == nil {
+		err = a.Conn.Flush()
+	}
+	if err != nil {
+		return nil, errors.Join(err, svc.Stop())
+	}
+	return svc, nil
+}
+
+// serveFeatures answers what the line of the header can do, and how the PBX
+// and the bus call it.
+func (a *Adapter) serveFeatures(r micro.Request) {
+	number := r.Headers().Get(headerLine)
+	device, err := a.Digits.Device(number)
+	if err != nil {
+		a.refuse(r, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err))
+		return
+	}
+	info := lineInfo{Device: a.Digits.Shown(device), Local: device, Features: a.mux.Features(device)}
+	if _, err := a.Digits.Device(info.Device); err != nil {
+		info.Device = number
+	}
+	a.reply(r, info)
+}
+
+// lineInfo is the answer to GetCSTAFeatures on the bus.
+type lineInfo struct {
+	Device   string                        `json:"device"` // canonical: in subjects and messages
+	Local    string                        `json:"local"`  // the PBX's: in ConnectionIDs
+	Features *csta.GetCSTAFeaturesResponse `json:"features"`
+}
+
+func (a *Adapter) serveRequest(name string, r micro.Request) {
+	req, _ := csta.New(name)
+	if err := json.Unmarshal(r.Data(), req); err != nil {
+		a.refuse(r, csta.Errorf(csta.Operation, "invalidParameterValue", "%s: %v", name, err))
+		return
+	}
+	if err := csta.Check(req); err != nil {
+		a.refuse(r, err)
+		return
+	}
+	deadline := time.Now().Add(answerTime)
+	if text := r.Headers().Get(headerDeadline); text != "" {
+		ms, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			a.refuse(r, csta.Errorf(csta.Operation, "invalidParameterValue", "%s %q is not a number", headerDeadline, text))
+			return
+		}
+		if d := time.UnixMilli(ms); d.Before(deadline) {
+			deadline = d
+		}
+	}
+	if !time.Now().Before(deadline) {
+		// Whoever asked has given up; to act now would be a call that nobody expects.
+		a.refuse(r, errTooLate(name))
+		return
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	key := r.Headers().Get(headerKey)
+	resp, err := a.commands.once(ctx, key, req, func(ctx context.Context) (csta.Message, error) {
+		return a.perform(csta.WithCommandKey(ctx, key), req)
+	})
+	if err != nil {
+		a.refuse(r, err)
+		return
+	}
+	a.reply(r, resp)
+}
+
+func errTooLate(name string) error {
+	return csta.Errorf(csta.PerformanceManagement, "performanceLimitExceeded", "%s arrived after its deadline and was not executed", name)
+}
+
+// perform hands the request to the driver, in the PBX's numbers.
+func (a *Adapter) perform(ctx context.Context, req csta.Message) (resp csta.Message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.Log.Error("the driver panicked", "service", csta.Name(req), "panic", p)
+			err = csta.Errorf(csta.Operation, "generic", "%s failed inside the driver", csta.Name(req))
+		}
+	}()
+	if err := a.Digits.Request(req); err != nil {
+		return nil, err
+	}
+	resp, err = a.mux.ServeCSTA(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if resp == nil {
+		return nil, csta.Errorf(csta.Operation, "generic", "%s was not answered by the driver", csta.Name(req))
+	}
+	a.Digits.Message(resp)
+	return resp, nil
+}
+
+func (a *Adapter) reply(r micro.Request, v any) {
+	text, err := json.Marshal(v)
+	if err == nil {
+		err = r.Respond(text)
+	}
+	if err != nil {
+		a.Log.Warn("answer lost", "subject", r.Subject(), "error", err)
+	}
+}
+
+func (a *Adapter) refuse(r micro.Request, refusal error) {
+	e := csta.AsError(refusal)
+	text, err := json.Marshal(e)
+	if err == nil {
+		// The description is a header: one line.
+		err = r.Error("csta", string(e.Class)+"/"+e.Value, text)
+	}
+	if err != nil {
+		a.Log.Warn("refusal lost", "subject", r.Subject(), "error", err)
+	}
+}
+
+// emit publishes what the driver reports. It holds the order: sequence numbers
+// go out as they are given.
+func (a *Adapter) emit(device string, msg csta.Message) {
+	a.Digits.Message(msg)
+	shown := ""
+	if device != "" {
+		shown = a.Digits.Shown(device)
+	}
+	text, err := json.Marshal(msg)
+	if err != nil {
+		a.Log.Error("event not encoded", "event", csta.Name(msg), "error", err)
+		return
+	}
+	a.emitting.Lock()
+	if s, ok := msg.(*csta.SystemStatus); ok && device == "" {
+		if a.link != s.SystemStatus {
+			a.Log.Info("PBX link", "status", s.SystemStatus)
+		}
+		a.link = s.SystemStatus
+	}
+	a.seq++
+	m := nats.NewMsg(eventSubject(a.PBX, shown, csta.Name(msg)))
+	m.Header.Set(headerEpoch, a.epoch)
+	m.Header.Set(headerSeq, strconv.FormatUint(a.seq, 10))
+	m.Data = text
+	err = a.Conn.PublishMsg(m)
+	a.emitting.Unlock()
+	if err != nil {
+		// Clients find the gap in the sequence and take a snapshot.
+		a.Log.Warn("event lost", "event", csta.Name(msg), "error", err)
+	}
+}

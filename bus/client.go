@@ -1,0 +1,439 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"rccgw/csta"
+	"rccgw/digitmod"
+	"rccgw/pbx"
+)
+
+// A Line is a device of a PBX that a client may control.
+type Line struct {
+	PBX      string
+	Device   string // canonical number: in messages on the bus
+	Local    string // the PBX's name of it: in ConnectionIDs
+	Features *csta.GetCSTAFeaturesResponse
+}
+
+// A Watcher is told what happens at a device. Its methods are called one at a
+// time and in order; they must neither block nor call the Client.
+type Watcher interface {
+	// Event gets each event of the device. Other watchers get the same one:
+	// it must not be changed.
+	Event(ev csta.Event)
+	// Link tells that the PBX, or the way to it, is lost or back. When it is
+	// back, the difference to what was reported before has been or will be
+	// reported by Event.
+	Link(up bool)
+}
+
+// Client is a gateway's side of the bus.
+type Client struct {
+	conn    *nats.Conn
+	log     *slog.Logger
+	gateway string // names this gateway to adapters
+
+	mu     sync.Mutex
+	pbxs   map[string]*exchange
+	closed bool
+	work   sync.WaitGroup // snapshots under way
+	ctx    context.Context
+}
+
+// exchange is what the client knows of one PBX.
+type exchange struct {
+	name   string
+	entry  Entry
+	served bool // the entry is in the directory
+	lines  *digitmod.Lines
+	up     bool   // what watchers were told last
+	epoch  string // of the last event
+	seq    uint64
+	behind uint64 // a sequence number that the directory named and no event had yet
+	stale  bool   // a snapshot is due before the picture is true again
+	taking bool   // snapshots are being taken
+	follow map[string]*followed
+}
+
+// NewClient returns a client on the connection, which stays the caller's.
+func NewClient(conn *nats.Conn, log *slog.Logger) *Client {
+	return &Client{conn: conn, log: log, gateway: nuid.Next(), pbxs: map[string]*exchange{}}
+}
+
+// Listen subscribes to events and reads the directory, and returns when both
+// are complete: what happens afterwards is seen. Close ends it.
+func (c *Client) Listen(ctx context.Context) (*Subscription, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	c.ctx = ctx
+	s := &Subscription{c: c, cancel: cancel}
+	ok := false
+	defer func() {
+		if !ok {
+			s.Close()
+		}
+	}()
+	var err error
+	if s.events, err = c.conn.Subscribe(eventsSubject("*"), c.event); err != nil {
+		return nil, err
+	}
+	// A consumer that falls behind loses events, notices the gap and takes
+	// snapshots: memory is bounded, and nothing is lost silently.
+	if err := s.events.SetPendingLimits(1<<19, 256<<20); err != nil {
+		return nil, err
+	}
+	adapters, _, err := buckets(ctx, c.conn)
+	if err != nil {
+		return nil, err
+	}
+	if s.directory, err = adapters.WatchAll(ctx); err != nil {
+		return nil, err
+	}
+	status := c.conn.StatusChanged(nats.CONNECTED, nats.RECONNECTING)
+	for e := range s.directory.Updates() {
+		if e == nil {
+			break // all that was there is read
+		}
+		c.entry(e)
+	}
+	if err := c.conn.FlushWithContext(ctx); err != nil {
+		return nil, err
+	}
+	s.running.Go(func() {
+		for e := range s.directory.Updates() {
+			if e != nil {
+				c.entry(e)
+			}
+		}
+	})
+	s.running.Go(func() { c.housekeep(ctx, status) })
+	ok = true
+	return s, nil
+}
+
+// A Subscription is a client's open ears.
+type Subscription struct {
+	c         *Client
+	events    *nats.Subscription
+	directory jetstream.KeyWatcher
+	cancel    context.CancelFunc
+	running   sync.WaitGroup
+}
+
+// Close ends it and waits until no watcher is called any more.
+func (s *Subscription) Close() {
+	s.c.mu.Lock()
+	s.c.closed = true
+	s.c.mu.Unlock()
+	s.cancel()
+	if s.events != nil {
+		_ = s.events.Unsubscribe()
+	}
+	if s.directory != nil {
+		_ = s.directory.Stop()
+	}
+	s.running.Wait()
+	s.c.work.Wait()
+}
+
+// housekeep notices a lost connection to the bus, entries that vanished, and
+// events that never came.
+func (c *Client) housekeep(ctx context.Context, status chan nats.Status) {
+	tick := time.NewTicker(watchRenewal)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s, ok := <-status:
+			if !ok {
+				return
+			}
+			c.connection(s == nats.CONNECTED)
+		case <-tick.C:
+			c.renewWatches()
+		}
+	}
+}
+
+func (c *Client) connection(up bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, x := range c.pbxs {
+		x.stale = true
+		if !up {
+			c.tell(x, false)
+		} else {
+			c.refresh(x)
+		}
+	}
+}
+
+func (c *Client) exchange(name string) *exchange {
+	x := c.pbxs[name]
+	if x == nil {
+		x = &exchange{name: name, follow: map[string]*followed{}}
+		c.pbxs[name] = x
+	}
+	return x
+}
+
+// entry takes in a change of the directory.
+func (c *Client) entry(e jetstream.KeyValueEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.exchange(e.Key())
+	if e.Operation() != jetstream.KeyValuePut {
+		x.served = false
+		x.stale = true
+		c.tell(x, false)
+		return
+	}
+	var entry Entry
+	if err := json.Unmarshal(e.Value(), &entry); err != nil {
+		c.log.Warn("directory entry not understood", "pbx", e.Key(), "error", err)
+		return
+	}
+	lines, err := digitmod.ParseLines(entry.Lines)
+	if err != nil {
+		c.log.Warn("lines not understood", "pbx", e.Key(), "error", err)
+		return
+	}
+	x.lines = lines
+	back := !x.served || x.entry.Epoch != entry.Epoch
+	x.served, x.entry = true, entry
+	switch {
+	case x.epoch == "" || back && x.epoch != entry.Epoch:
+		// Nothing seen yet, or another life of the adapter.
+		x.stale = x.epoch != ""
+		x.epoch, x.seq, x.behind = entry.Epoch, entry.Seq, 0
+		if x.stale {
+			c.tell(x, false)
+		}
+	case x.epoch == entry.Epoch && entry.Seq > x.seq:
+		// Events and directory come by different ways, so an event may still
+		// be under way; what is missing at the next renewal is lost.
+		if x.behind > x.seq {
+			c.log.Warn("events lost", "pbx", x.name, "seen", x.seq, "sent", x.behind)
+			x.seq, x.stale = entry.Seq, true
+		}
+		x.behind = entry.Seq
+	}
+	c.refresh(x)
+}
+
+// refresh brings the watchers of a PBX up to date: with a snapshot first where
+// events were missed.
+func (c *Client) refresh(x *exchange) {
+	up := x.served && x.entry.Link == pbx.StatusNormal && c.conn.IsConnected()
+	if !up {
+		c.tell(x, false)
+		return
+	}
+	if !x.stale {
+		c.tell(x, true)
+		return
+	}
+	if x.taking || c.closed {
+		return
+	}
+	x.taking, x.stale = true, false
+	for _, f := range x.follow {
+		f.holding = true
+	}
+	c.work.Go(func() { c.resync(x) })
+}
+
+// tell passes on whether the PBX can be reached, if that is news.
+func (c *Client) tell(x *exchange, up bool) {
+	if x.up == up {
+		return
+	}
+	x.up = up
+	for _, f := range x.follow {
+		for w := range f.watchers {
+			w.Link(up)
+		}
+	}
+}
+
+// event takes in one message of the events' subscription.
+func (c *Client) event(m *nats.Msg) {
+	name, device, kind, err := splitEvent(m.Subject)
+	if err != nil {
+		c.log.Warn("event not understood", "error", err)
+		return
+	}
+	epoch := m.Header.Get(headerEpoch)
+	seq, err := strconv.ParseUint(m.Header.Get(headerSeq), 10, 64)
+	if err != nil || epoch == "" {
+		c.log.Warn("event without epoch and sequence number", "subject", m.Subject)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.exchange(name)
+	switch {
+	case x.epoch == "":
+	case x.epoch != epoch:
+		x.stale = true
+		c.tell(x, false)
+	case seq <= x.seq:
+		return // a repetition
+	case seq != x.seq+1:
+		c.log.Warn("events lost", "pbx", name, "seen", x.seq, "next", seq)
+		x.stale = true
+		defer c.refresh(x)
+	}
+	x.epoch, x.seq = epoch, seq
+	if device == "" {
+		var s csta.SystemStatus
+		if err := json.Unmarshal(m.Data, &s); err == nil {
+			x.entry.Link = s.SystemStatus
+			c.refresh(x)
+		}
+		return
+	}
+	f := x.follow[device]
+	if f == nil {
+		return
+	}
+	msg, ok := csta.New(kind)
+	ev, isEvent := msg.(csta.Event)
+	if !ok || !isEvent {
+		c.log.Warn("unknown event", "subject", m.Subject)
+		return
+	}
+	if err := json.Unmarshal(m.Data, ev); err != nil {
+		c.log.Warn("event not understood", "subject", m.Subject, "error", err)
+		return
+	}
+	f.event(ev, seq)
+}
+
+// Line finds the PBX of the line that a client wrote, and what the line can do.
+// Its errors: operation/invalidDeviceID where nobody serves the line,
+// systemResourceAvailibility/resourceOutOfService where the PBX is away.
+func (c *Client) Line(ctx context.Context, number string) (Line, error) {
+	canonical, err := digitmod.Canonical(number)
+	if err != nil {
+		return Line{}, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err)
+	}
+	c.mu.Lock()
+	served := map[string]*digitmod.Lines{}
+	for name, x := range c.pbxs {
+		if x.served {
+			served[name] = x.lines
+		}
+	}
+	c.mu.Unlock()
+	infos := map[string]lineInfo{}
+	for name := range served {
+		var info lineInfo
+		err := c.ask(ctx, name, canonical, &info)
+		if err == nil {
+			infos[name] = info
+		} else if ctx.Err() != nil {
+			return Line{}, err
+		}
+	}
+	name, err := digitmod.Choose(canonical, served, func(pbx string) string { return infos[pbx].Local })
+	if err != nil {
+		return Line{}, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err)
+	}
+	info, ok := infos[name]
+	c.mu.Lock()
+	up := c.pbxs[name].up || c.pbxs[name].entry.Link == pbx.StatusNormal
+	c.mu.Unlock()
+	if !ok || !up {
+		return Line{}, errAway(name)
+	}
+	return Line{PBX: name, Device: info.Device, Local: info.Local, Features: info.Features}, nil
+}
+
+func errAway(pbx string) error {
+	return csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "PBX %s cannot be reached", pbx)
+}
+
+func (c *Client) ask(ctx context.Context, pbx, number string, info *lineInfo) error {
+	m := nats.NewMsg(serviceSubject(pbx, "GetCSTAFeatures"))
+	m.Header.Set(headerLine, number)
+	m.Data = []byte("{}")
+	reply, err := c.request(ctx, pbx, m)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(reply, info); err != nil {
+		return fmt.Errorf("bus: answer of PBX %s: %w", pbx, err)
+	}
+	return nil
+}
+
+// PBX returns the Handler of the services of a PBX.
+func (c *Client) PBX(name string) csta.Handler {
+	return csta.HandlerFunc(func(ctx context.Context, req csta.Message) (csta.Message, error) {
+		text, err := json.Marshal(req)
+		if err != nil {
+			return nil, err
+		}
+		m := nats.NewMsg(serviceSubject(name, csta.Name(req)))
+		m.Data = text
+		if key := csta.CommandKey(ctx); key != "" {
+			m.Header.Set(headerKey, key)
+		}
+		reply, err := c.request(ctx, name, m)
+		if err != nil {
+			return nil, err
+		}
+		resp := csta.Response(req)
+		if err := json.Unmarshal(reply, resp); err != nil {
+			return nil, fmt.Errorf("bus: answer of PBX %s: %w", name, err)
+		}
+		return resp, nil
+	})
+}
+
+// request sends a question with its deadline and returns the answer. A refusal
+// comes back as the *csta.Error that the adapter gave.
+func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	m.Header.Set(headerDeadline, strconv.FormatInt(deadline.UnixMilli(), 10))
+	reply, err := c.conn.RequestMsgWithContext(ctx, m)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		c.mu.Lock()
+		x := c.pbxs[pbx]
+		away := x == nil || !x.served || !x.up
+		c.mu.Unlock()
+		if away {
+			return nil, errAway(pbx)
+		}
+		return nil, csta.Errorf(csta.Operation, "serviceNotSupported", "PBX %s does not perform %s", pbx, m.Subject)
+	case err != nil && ctx.Err() != nil:
+		// The adapter does not execute it any more, but may have begun to.
+		return nil, csta.Errorf(csta.PrivateError, "uncertain", "PBX %s did not answer in time", pbx)
+	case err != nil:
+		return nil, csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "bus: %v", err)
+	}
+	if reply.Header.Get("Nats-Service-Error-Code") != "" {
+		var e csta.Error
+		if err := json.Unmarshal(reply.Data, &e); err != nil {
+			return nil, fmt.Errorf("bus: refusal of PBX %s: %w", pbx, err)
+		}
+		return nil, &e
+	}
+	return reply.Data, nil
+}

@@ -1,0 +1,138 @@
+package bus
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"rccgw/csta"
+)
+
+// commands executes each command once.
+//
+// The key of a command comes from the dialog that it came in. Before the driver
+// is asked, the key is created in the bucket: the intent. Afterwards the answer
+// is written over it. Who finds an answer returns it; who finds an intent that
+// nobody in this process is working on does not know whether the command was
+// executed, says so, and does not execute it.
+//
+//	killed before the intent       not executed; a repetition executes it
+//	between intent and answer      uncertain; a repetition is told so
+//	after the answer is written    a repetition gets that answer
+type commands struct {
+	kv jetstream.KeyValue
+
+	mu      sync.Mutex
+	running map[string]chan struct{} // closed when the answer is known
+}
+
+// A record is what the bucket keeps of a command.
+type record struct {
+	Service string          `json:"service"`
+	Answer  json.RawMessage `json:"answer,omitempty"`
+	Error   *csta.Error     `json:"error,omitempty"`
+}
+
+func (r *record) result(req csta.Message) (csta.Message, error) {
+	if r.Service != csta.Name(req) {
+		return nil, csta.Errorf(csta.Operation, "generic", "the key of this %s was used by a %s", csta.Name(req), r.Service)
+	}
+	if r.Error != nil {
+		return nil, r.Error
+	}
+	if r.Answer == nil {
+		return nil, errUncertain(req)
+	}
+	resp := csta.Response(req)
+	return resp, json.Unmarshal(r.Answer, resp)
+}
+
+// errUncertain is told where nobody knows whether a command was executed.
+func errUncertain(req csta.Message) error {
+	return csta.Errorf(csta.PrivateError, "uncertain", "it is not known whether %s was executed", csta.Name(req))
+}
+
+// acts reports whether a service changes something. One that only asks is
+// performed as often as it is asked.
+func acts(req csta.Message) bool {
+	switch req.(type) {
+	case *csta.SnapshotDevice, *csta.GetForwarding, *csta.GetDoNotDisturb:
+		return false
+	}
+	return true
+}
+
+// once performs the request unless its key says that it was performed before.
+func (c *commands) once(ctx context.Context, key string, req csta.Message, perform func(context.Context) (csta.Message, error)) (csta.Message, error) {
+	if key == "" || !acts(req) {
+		return perform(ctx)
+	}
+	sum := sha256.Sum256([]byte(key))
+	key = base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:20])
+
+	c.mu.Lock()
+	if c.running == nil {
+		c.running = map[string]chan struct{}{}
+	}
+	if wait, ok := c.running[key]; ok {
+		c.mu.Unlock()
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, errUncertain(req)
+		}
+		return c.recall(ctx, key, req)
+	}
+	done := make(chan struct{})
+	c.running[key] = done
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.running, key)
+		c.mu.Unlock()
+		close(done)
+	}()
+
+	intent, err := json.Marshal(record{Service: csta.Name(req)})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.kv.Create(ctx, key, intent); errors.Is(err, jetstream.ErrKeyExists) {
+		return c.recall(ctx, key, req)
+	} else if err != nil {
+		return nil, csta.Errorf(csta.SystemResourceAvailability, "internalResourceBusy", "%s was not executed: the command store: %v", csta.Name(req), err)
+	}
+	resp, failure := perform(ctx)
+	r := record{Service: csta.Name(req)}
+	if failure != nil {
+		r.Error = csta.AsError(failure)
+	} else if r.Answer, err = json.Marshal(resp); err != nil {
+		return nil, err
+	}
+	if text, err := json.Marshal(r); err == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+		defer cancel()
+		// The command was executed whatever becomes of the record, so an error
+		// changes nothing: a repetition is then told that it is uncertain.
+		_, _ = c.kv.Put(ctx, key, text)
+	}
+	return resp, failure
+}
+
+// recall answers a repetition from the record.
+func (c *commands) recall(ctx context.Context, key string, req csta.Message) (csta.Message, error) {
+	entry, err := c.kv.Get(ctx, key)
+	if err != nil {
+		return nil, errUncertain(req)
+	}
+	var r record
+	if err := json.Unmarshal(entry.Value(), &r); err != nil {
+		return nil, errUncertain(req)
+	}
+	return r.result(req)
+}

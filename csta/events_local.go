@@ -1,0 +1,29 @@
+package csta
+
+import "reflect"
+
+// LocalConnection returns the state of the reporting device's own connection
+// and the callID of the event's first connection; both are empty for an event
+// that is not about a call.
+func LocalConnection(ev Event) (state LocalConnectionState, callID string) {
+	v := reflect.ValueOf(ev).Elem()
+	if f := planOf(v.Type()).find("localConnectionInfo"); f != nil {
+		state = LocalConnectionState(v.FieldByIndex(f.index).String())
+	}
+	return state, firstConnection(ev).CallID
+}
+
+// OwnConnection reports whether the event's first connection is the device's.
+func OwnConnection(ev Event, device string) bool {
+	return firstConnection(ev).DeviceID.ID == device
+}
+
+func firstConnection(ev Event) ConnectionID {
+	v := reflect.ValueOf(ev).Elem()
+	for _, f := range planOf(v.Type()).fields {
+		if f.typ == typeConnection {
+			return v.FieldByIndex(f.index).Interface().(ConnectionID)
+		}
+	}
+	return ConnectionID{}
+}
