@@ -1,0 +1,398 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"rccgw/bus"
+	"rccgw/csta"
+	"rccgw/digitmod"
+	"rccgw/pbx"
+)
+
+// maxPending bounds the events that wait for a PBX to come back.
+const maxPending = 1000
+
+// A Session serves one client's dialog. Its requests come one at a time.
+type Session struct {
+	g            *Gateway
+	line         bus.Line
+	written      string // the line as the client wrote it first
+	phoneContext string
+	send         func(csta.Message)
+	log          *slog.Logger
+
+	mu       sync.Mutex
+	monitors map[string]*monitor
+	last     int    // of the cross references given
+	stop     func() // ends the watch; nil while there is no monitor
+	up       bool
+	busy     bool         // a request is under way: the events that it causes wait
+	pending  []csta.Event // events that wait
+	dialled  map[string]*dialledNumber
+	closed   bool
+}
+
+// A monitor is one MonitorStart of this dialog.
+type monitor struct {
+	written string // the device as this monitor's request wrote it
+	filter  *csta.MonitorFilter
+}
+
+// A dialledNumber is what the client wrote to make a call, and how the PBX
+// shows that party, once it is known.
+type dialledNumber struct{ written, shown string }
+
+// Line returns the line that the session controls.
+func (s *Session) Line() bus.Line { return s.line }
+
+// ServeCSTA performs a request of the client.
+func (s *Session) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message, error) {
+	switch r := req.(type) {
+	case *csta.RequestSystemStatus:
+		return &csta.RequestSystemStatusResponse{SystemStatus: s.status(ctx)}, nil
+	case *csta.SystemStatus:
+		return &csta.SystemStatusResponse{}, nil
+	case *csta.GetCSTAFeatures:
+		return s.features(ctx)
+	case *csta.MonitorStart:
+		return s.monitorStart(ctx, r)
+	case *csta.MonitorStop:
+		return s.monitorStop(r)
+	}
+	if csta.Response(req) == nil {
+		return nil, csta.Errorf(csta.Operation, "invalidMsgID", "%s is not a request", csta.Name(req))
+	}
+	return s.perform(ctx, req)
+}
+
+// status tells a client whether its PBX can be reached. Clients of the field
+// give up on anything but "normal".
+func (s *Session) status(ctx context.Context) csta.SystemStatusValue {
+	if _, err := s.g.Bus.Line(ctx, s.line.Device); err != nil {
+		return pbx.StatusDisabled
+	}
+	return pbx.StatusNormal
+}
+
+func (s *Session) features(ctx context.Context) (csta.Message, error) {
+	line, err := s.g.Bus.Line(ctx, s.line.Device)
+	if err != nil {
+		return nil, err
+	}
+	resp := line.Features
+	resp.Add(&csta.GetCSTAFeatures{}, &csta.RequestSystemStatus{}, &csta.SystemStatus{}, &csta.MonitorStart{}, &csta.MonitorStop{},
+		&csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{})
+	return resp, nil
+}
+
+func (s *Session) monitorStart(ctx context.Context, r *csta.MonitorStart) (csta.Message, error) {
+	device := r.MonitorObject.DeviceObject
+	if device.ID == "" {
+		return nil, csta.Errorf(csta.Operation, "invalidMonitorObject", "only devices can be monitored")
+	}
+	if r.MonitorType == "call" {
+		return nil, csta.Errorf(csta.Operation, "invalidMonitorType", "only monitors of type device are supported")
+	}
+	if !s.own(device.ID) {
+		return nil, s.errNotOwn(device.ID)
+	}
+	s.mu.Lock()
+	s.last++
+	id := strconv.Itoa(s.last)
+	s.monitors[id] = &monitor{written: device.ID, filter: r.RequestedMonitorFilter}
+	first := s.stop == nil
+	s.mu.Unlock()
+	if first {
+		// Not under the lock: the bus calls back under one of its own.
+		stop, up := s.g.Bus.Watch(ctx, s.line, s)
+		s.mu.Lock()
+		s.stop, s.up = stop, up
+		s.mu.Unlock()
+	}
+	existing := true
+	return &csta.MonitorStartResponse{MonitorCrossRefID: id, ActualMonitorFilter: r.RequestedMonitorFilter, MonitorExistingCalls: &existing}, nil
+}
+
+func (s *Session) monitorStop(r *csta.MonitorStop) (csta.Message, error) {
+	s.mu.Lock()
+	if s.monitors[r.MonitorCrossRefID] == nil {
+		s.mu.Unlock()
+		return nil, csta.Errorf(csta.Operation, "invalidMonitorCrossRefID", "there is no monitor %q in this dialog", r.MonitorCrossRefID)
+	}
+	delete(s.monitors, r.MonitorCrossRefID)
+	stop := s.stop
+	if len(s.monitors) > 0 {
+		stop = nil
+	} else {
+		s.stop = nil
+		s.pending = nil
+	}
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	return &csta.MonitorStopResponse{}, nil
+}
+
+// Close frees the monitors. No event is sent after it.
+func (s *Session) Close(error) {
+	s.mu.Lock()
+	stop := s.stop
+	s.stop, s.closed, s.pending = nil, true, nil
+	clear(s.monitors)
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// own reports whether what a client wrote means the session's line.
+func (s *Session) own(written string) bool {
+	if written == s.written || written == s.line.Device || written == s.line.Local {
+		return true
+	}
+	c, err := digitmod.Canonical(written)
+	if err != nil {
+		return false
+	}
+	line, _ := digitmod.Canonical(s.written)
+	return c == line || c == s.line.Device || c == s.line.Local
+}
+
+func (s *Session) errNotOwn(written string) error {
+	return csta.Errorf(csta.Operation, "privilegeViolationSpecifiedDevice", "this dialog controls %s, not %q", s.written, written)
+}
+
+// badDestination says what is wrong with a number that cannot be dialled, in
+// the words of the field that has it.
+func badDestination(field, written string, err error) error {
+	value := "invalidDestination"
+	switch field {
+	case "calledDirectoryNumber", "consultedDevice":
+		value = "invalidCalledDeviceID"
+	case "forwardDN":
+		value = "invalidForwardingDestination"
+	}
+	return csta.Errorf(csta.Operation, value, "%s %q: %v", field, written, err)
+}
+
+// perform passes a request to the line's PBX.
+func (s *Session) perform(ctx context.Context, req csta.Message) (csta.Message, error) {
+	written, destination, err := s.canonical(req)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.busy = true
+	s.mu.Unlock()
+	resp, err := s.g.Bus.PBX(s.line.PBX).ServeCSTA(ctx, req)
+	if err == nil {
+		s.remember(resp, destination)
+		call := ""
+		csta.Connections(resp, func(c *csta.ConnectionID) {
+			if call == "" {
+				call = c.CallID
+			}
+		})
+		s.present(resp, written, call)
+	}
+	s.mu.Lock()
+	s.busy = false
+	s.release()
+	s.mu.Unlock()
+	return resp, err
+}
+
+// canonical turns what the client wrote into what the bus has, in place. It
+// returns the client's spelling of its line and of the destination.
+func (s *Session) canonical(req csta.Message) (written, destination string, err error) {
+	written = s.written
+	csta.Numbers(req, func(n csta.Number) {
+		switch n.Role {
+		case csta.Identity:
+			if !s.own(n.ID.ID) {
+				err = s.errNotOwn(n.ID.ID)
+				return
+			}
+			written = n.ID.ID
+			n.ID.ID = s.line.Device
+		case csta.Destination:
+			c, e := digitmod.Canonical(n.ID.ID)
+			if e != nil {
+				err = badDestination(n.Field, n.ID.ID, e)
+				return
+			}
+			destination = n.ID.ID
+			n.ID.ID = c
+		}
+	})
+	csta.Connections(req, func(c *csta.ConnectionID) {
+		switch {
+		case c.DeviceID.ID == "":
+			c.DeviceID = csta.Device(s.line.Local)
+		case s.own(c.DeviceID.ID):
+			written = c.DeviceID.ID
+			c.DeviceID = csta.Device(s.line.Local)
+		default:
+			err = s.errNotOwn(c.DeviceID.ID)
+		}
+	})
+	return written, destination, err
+}
+
+// remember notes what the client dialled in the call that it made.
+func (s *Session) remember(resp csta.Message, destination string) {
+	call := ""
+	switch r := resp.(type) {
+	case *csta.MakeCallResponse:
+		call = r.CallingDevice.CallID
+	case *csta.ConsultationCallResponse:
+		call = r.InitiatedCall.CallID
+	}
+	if call == "" || destination == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dialled[call] = &dialledNumber{written: destination}
+}
+
+// Event takes in an event of the line; see bus.Watcher.
+func (s *Session) Event(ev csta.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	if len(s.pending) == maxPending {
+		s.pending = slices.Delete(s.pending, 0, 1)
+		s.log.Warn("too many events wait; the oldest is lost")
+	}
+	s.pending = append(s.pending, ev)
+	if s.up && !s.busy {
+		s.release()
+	}
+}
+
+// Link takes in that the PBX is lost or back; see bus.Watcher.
+func (s *Session) Link(up bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.up == up {
+		return
+	}
+	s.up = up
+	for _, id := range s.crossRefs() {
+		m := s.monitors[id]
+		var ev csta.Event = &csta.OutOfServiceEvent{Device: csta.Party(s.line.Device)}
+		if up {
+			ev = &csta.BackInServiceEvent{Device: csta.Party(s.line.Device)}
+		}
+		s.tell(id, m, ev)
+	}
+	s.release()
+}
+
+// release sends the events that wait, unless they still have to.
+func (s *Session) release() {
+	if !s.up || s.busy {
+		return
+	}
+	for _, ev := range s.pending {
+		s.learn(ev)
+		for _, id := range s.crossRefs() {
+			s.tell(id, s.monitors[id], ev)
+		}
+		s.forget(ev)
+	}
+	s.pending = nil
+}
+
+func (s *Session) crossRefs() []string {
+	ids := make([]string, 0, len(s.monitors))
+	for id := range s.monitors {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// tell sends an event to one monitor.
+func (s *Session) tell(id string, m *monitor, ev csta.Event) {
+	if m.filter.Filters(ev) {
+		return
+	}
+	ev = csta.Clone(ev)
+	*ev.CrossRef() = id
+	_, call := csta.LocalConnection(ev)
+	s.presentLocked(ev, m.written, call)
+	s.send(ev)
+}
+
+// learn notes how the PBX shows the number that the client dialled.
+func (s *Session) learn(ev csta.Event) {
+	_, call := csta.LocalConnection(ev)
+	d := s.dialled[call]
+	if d == nil || d.shown != "" {
+		return
+	}
+	csta.Numbers(ev, func(n csta.Number) {
+		if n.Field == "calledDevice" {
+			d.shown = n.ID.ID
+		}
+	})
+}
+
+// forget drops what was noted of a call that the line has left.
+func (s *Session) forget(ev csta.Event) {
+	if local, call := csta.LocalConnection(ev); local == pbx.Null {
+		delete(s.dialled, call)
+	}
+	if t, ok := ev.(*csta.TransferedEvent); ok {
+		delete(s.dialled, t.PrimaryOldCall.CallID)
+		delete(s.dialled, t.SecondaryOldCall.CallID)
+	}
+}
+
+func (s *Session) present(m csta.Message, written, call string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.presentLocked(m, written, call)
+}
+
+// presentLocked turns the numbers of a message into what the client expects,
+// in place.
+func (s *Session) presentLocked(m csta.Message, written, call string) {
+	csta.Numbers(m, func(n csta.Number) {
+		switch d := s.dialled[call]; {
+		case n.ID.ID == s.line.Device:
+			n.ID.ID = written
+		case d != nil && n.ID.ID == d.shown:
+			n.ID.ID = d.written
+		default:
+			n.ID.ID = s.uri(n.ID.ID)
+		}
+	})
+	csta.Connections(m, func(c *csta.ConnectionID) {
+		if c.DeviceID.ID == s.line.Local {
+			c.DeviceID.ID = written
+		}
+	})
+}
+
+// uri writes a canonical number as clients read it (RFC 3966). What is not a
+// number stays as it is.
+func (s *Session) uri(number string) string {
+	if number == "" || strings.Trim(number, "+0123456789*#ABCD") != "" {
+		return number
+	}
+	if number[0] == '+' || s.phoneContext == "" {
+		return "tel:" + number
+	}
+	return "tel:" + number + ";phone-context=" + s.phoneContext
+}
