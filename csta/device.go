@@ -111,10 +111,10 @@ func (d ExtendedDeviceID) String() string {
 // RedirectionDeviceID is the device that a call was redirected from last.
 type RedirectionDeviceID struct {
 	choice
-	NumberDialed DeviceID `json:"numberDialed,omitzero"`
 	NotKnown     Empty    `json:"notKnown,omitzero"`
 	NotRequired  Empty    `json:"notRequired,omitzero"`
 	NotSpecified Empty    `json:"notSpecified,omitzero"`
+	NumberDialed DeviceID `json:"numberDialed,omitzero"`
 	Restricted   Empty    `json:"restricted,omitzero"`
 }
 

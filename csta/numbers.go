@@ -76,6 +76,11 @@ func walk(v reflect.Value, role Role, name string, number func(Number), connecti
 			number(Number{role, name, &x.DeviceID, &x.NotKnown, &x.Restricted})
 		}
 		return
+	case *AssociatedNID:
+		if number != nil && role != "" && x.DeviceID.ID != "" {
+			number(Number{role, name, &x.DeviceID, &x.NotKnown, nil})
+		}
+		return
 	case *RedirectionDeviceID:
 		if number != nil && role != "" && x.NumberDialed.ID != "" {
 			number(Number{role, name, &x.NumberDialed, &x.NotKnown, &x.Restricted})

@@ -73,7 +73,7 @@ type ConnectionListItem struct {
 	NewConnection           ConnectionID           `json:"newConnection,omitzero" csta:"required"`
 	OldConnection           ConnectionID           `json:"oldConnection,omitzero"`
 	Endpoint                *Endpoint              `json:"endpoint,omitempty" number:"presentation"`
-	AssociatedNID           *Endpoint              `json:"associatedNID,omitempty" number:"presentation"`
+	AssociatedNID           *AssociatedNID         `json:"associatedNID,omitempty" number:"presentation"`
 	ResultingConnectionInfo *ConnectionInformation `json:"resultingConnectionInfo,omitempty"`
 }
 
@@ -253,7 +253,7 @@ type MediaClass struct {
 	Mms      *bool `json:"mms,omitempty"`
 }
 
-// Endpoint is the type ConnectionListItemEndpoint of the schema: exactly one of its elements.
+// Endpoint is the device at the other end of a connection.
 type Endpoint struct {
 	choice
 	DeviceID   DeviceID `json:"deviceID,omitzero"`
@@ -418,4 +418,11 @@ type ChargingUnitsRecord struct {
 // CompoundCallState is the type CompoundCallState of the schema.
 type CompoundCallState struct {
 	LocalConnectionState []LocalConnectionState `json:"localConnectionState,omitempty"`
+}
+
+// AssociatedNID is the network interface device of a connection.
+type AssociatedNID struct {
+	choice
+	DeviceID DeviceID `json:"deviceID,omitzero"`
+	NotKnown Empty    `json:"notKnown,omitzero"`
 }
