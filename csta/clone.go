@@ -1,20 +1,17 @@
 package csta
 
-import "reflect"
+import (
+	"reflect"
+	"sync"
+)
 
 // Clone returns a deep copy of m.
 func Clone[M Message](m M) M {
-	v := reflect.ValueOf(m)
-	c := reflect.New(v.Type().Elem())
-	copyInto(c.Elem(), v.Elem())
+	v := reflect.ValueOf(m).Elem()
+	c := reflect.New(v.Type())
+	c.Elem().Set(v)
+	deepen(c.Elem())
 	return c.Interface().(M)
-}
-
-// copyInto copies src into dst, which is settable. Unexported fields of this
-// package's structs have no content.
-func copyInto(dst, src reflect.Value) {
-	dst.Set(src)
-	deepen(dst)
 }
 
 // deepen replaces what v shares with the value it was copied from.
@@ -23,7 +20,8 @@ func deepen(v reflect.Value) {
 	case reflect.Pointer:
 		if !v.IsNil() {
 			p := reflect.New(v.Type().Elem())
-			copyInto(p.Elem(), v.Elem())
+			p.Elem().Set(v.Elem())
+			deepen(p.Elem())
 			v.Set(p)
 		}
 	case reflect.Slice:
@@ -36,28 +34,33 @@ func deepen(v reflect.Value) {
 			v.Set(s)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Field(i); shares(f.Type()) {
-				deepen(f)
-			}
+		for _, i := range sharing(v.Type()) {
+			deepen(v.Field(i))
 		}
 	default:
 	}
 }
 
-// shares reports whether a copy of a value of the type may share memory that
-// can be changed.
-func shares(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice:
-		return true
-	case reflect.Struct:
-		for f := range t.Fields() {
-			if shares(f.Type) {
-				return true
-			}
-		}
-	default:
+var sharings sync.Map // reflect.Type of a struct → []int
+
+// sharing returns the fields of a struct whose copies share memory that can be
+// changed.
+func sharing(t reflect.Type) []int {
+	if list, ok := sharings.Load(t); ok {
+		return list.([]int)
 	}
-	return false
+	var list []int
+	for i := range t.NumField() {
+		switch f := t.Field(i).Type; f.Kind() {
+		case reflect.Pointer, reflect.Slice:
+			list = append(list, i)
+		case reflect.Struct:
+			if len(sharing(f)) > 0 {
+				list = append(list, i)
+			}
+		default:
+		}
+	}
+	sharings.Store(t, list)
+	return list
 }

@@ -93,10 +93,8 @@ func walk(v reflect.Value, role Role, name string, number func(Number), connecti
 			walk(v.Elem(), role, name, number, connection)
 		}
 	case reflect.Slice:
-		if hasNumbers(v.Type().Elem()) {
-			for i := range v.Len() {
-				walk(v.Index(i), role, name, number, connection)
-			}
+		for i := range v.Len() {
+			walk(v.Index(i), role, name, number, connection)
 		}
 	case reflect.Struct:
 		p := planOf(v.Type())
@@ -104,7 +102,7 @@ func walk(v reflect.Value, role Role, name string, number func(Number), connecti
 			return
 		}
 		for _, f := range p.fields {
-			if hasNumbers(f.typ) {
+			if f.numbers {
 				r := f.role
 				if r == "" {
 					r = role

@@ -27,6 +27,7 @@ type field struct {
 	role     Role
 	index    []int
 	typ      reflect.Type
+	numbers  bool // see hasNumbers
 }
 
 func (f *field) is(name string) bool {
@@ -56,7 +57,8 @@ func planOf(t reflect.Type) *plan {
 	p := new(plan)
 	p.add(t, nil)
 	for _, f := range p.fields {
-		p.numbers = p.numbers || hasNumbers(f.typ)
+		f.numbers = hasNumbers(f.typ)
+		p.numbers = p.numbers || f.numbers
 	}
 	plans.Store(t, p)
 	return p

@@ -1,0 +1,813 @@
+package cstasip
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"rccgw/csta"
+)
+
+// ClientConfig is what a Client is made from.
+type ClientConfig struct {
+	// Server is where to connect: "udp://host:port", "tcp://…", "tls://…".
+	// Dial needs it; an Endpoint has its own.
+	Server string
+
+	// Line is the line that the client controls, a tel or SIP URI: it goes out as
+	// lcs:line of the INVITE. Empty: the server finds it by To and From.
+	Line string
+
+	// From and To are SIP URIs; To is the Request-URI as well. Their defaults are
+	// "sip:rccgw-client@" and "sip:csta@" with the server's host.
+	From, To string
+
+	// TLS is used by Dial for tls:// servers; its ServerName defaults to the host.
+	TLS *tls.Config
+
+	// SessionExpires is what is asked for; zero: 30 minutes. Less than zero: the
+	// client does not support session timers.
+	SessionExpires time.Duration
+
+	// RefreshByInvite refreshes by re-INVITE with RequestSystemStatus, as Office
+	// Communicator 2007 does, where UPDATE is possible too.
+	RefreshByInvite bool
+
+	UserAgent string
+	Edition   csta.Edition // DefaultEdition if empty
+
+	// OnEvent receives the events, in order, one at a time. The INFO of an event
+	// is answered before the call. nil: events are answered and dropped.
+	OnEvent func(csta.Event)
+
+	// Handler serves what the server asks: requests in its INFOs. nil:
+	// RequestSystemStatus and SystemStatus are answered, all else is refused.
+	Handler csta.Handler
+
+	// Log; nil: nothing is logged.
+	Log *slog.Logger
+}
+
+// An Endpoint is a socket or connection to one server, for the dialogs of any
+// number of clients. If its connection is lost the next request opens another.
+type Endpoint struct {
+	core
+	network string
+	address string
+	host    string
+
+	mu      sync.Mutex
+	clients map[string]*Client // by their tag
+	flow    flow
+	closed  bool
+}
+
+// Connect opens an endpoint: a UDP socket, or a connection to the server.
+func Connect(ctx context.Context, server string, config *tls.Config, log *slog.Logger) (*Endpoint, error) {
+	return connect(ctx, hostNetwork{}, server, config, log)
+}
+
+func connect(ctx context.Context, n network, server string, config *tls.Config, log *slog.Logger) (*Endpoint, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	network, address, err := splitListen(server)
+	if err != nil {
+		return nil, err
+	}
+	e := &Endpoint{network: network, address: address, clients: map[string]*Client{}}
+	e.host, _, _ = net.SplitHostPort(address)
+	e.core.init(n, log, config, "")
+	e.transport.receive = e.receive
+	e.transport.malformed = func(f flow, _ *message, err error) {
+		log.Warn("malformed SIP message", "peer", f.peer, "error", headerText(clip(err.Error())))
+	}
+	e.transport.panicked = func(where string, value any, stack []byte) {
+		log.Error("panic", "where", where, "panic", fmt.Sprint(value), "stack", string(stack))
+	}
+	e.transport.refused = func(string, netip.Addr, string) {}
+	if e.flow, err = e.reach(ctx); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// reach opens the way to the server.
+func (e *Endpoint) reach(ctx context.Context) (flow, error) {
+	host, port, err := net.SplitHostPort(e.address)
+	if err != nil {
+		return flow{}, fmt.Errorf("cstasip: %w", err)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return flow{}, fmt.Errorf("cstasip: port %q", port)
+	}
+	addr, err := e.resolve(ctx, host)
+	if err != nil {
+		return flow{}, fmt.Errorf("cstasip: %w", err)
+	}
+	to := netip.AddrPortFrom(addr, uint16(n))
+	if e.network != udpNet {
+		c, err := e.connect(ctx, e.network, to, host)
+		if err != nil {
+			return flow{}, fmt.Errorf("cstasip: %w", err)
+		}
+		return flow{conn: c, peer: to}, nil
+	}
+	s, err := e.listenUDP(ctx, net.JoinHostPort(e.net.localFor(addr).String(), "0"))
+	if err != nil {
+		return flow{}, fmt.Errorf("cstasip: %w", err)
+	}
+	e.serve()
+	return flow{sock: s, peer: to}, nil
+}
+
+// way returns the way to the server, a new one if the last is lost.
+func (e *Endpoint) way(ctx context.Context) (flow, error) {
+	e.mu.Lock()
+	f := e.flow
+	e.mu.Unlock()
+	if f.alive() {
+		return f, nil
+	}
+	f, err := e.reach(ctx)
+	if err != nil {
+		return flow{}, err
+	}
+	e.mu.Lock()
+	e.flow = f
+	e.mu.Unlock()
+	return f, nil
+}
+
+// Close closes the endpoint at once; clients that are still open end with
+// ErrShutdown, without BYE.
+func (e *Endpoint) Close() {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return
+	}
+	e.closed = true
+	clients := make([]*Client, 0, len(e.clients))
+	for _, c := range e.clients {
+		clients = append(clients, c)
+	}
+	e.mu.Unlock()
+	for _, c := range clients {
+		c.end(ErrShutdown)
+	}
+	e.halt()
+	e.transport.close()
+}
+
+// A Client is the computing function's side of a TR/87 dialog. It is a
+// csta.Handler: ServeCSTA asks the server.
+type Client struct {
+	e   *Endpoint
+	own bool // the endpoint ends with the client
+	cfg ClientConfig
+	log *slog.Logger
+
+	sending sync.Mutex // CSeq and write are one step, so that requests leave in order
+
+	mu      sync.Mutex
+	leg     leg
+	inbox   inbox
+	opened  csta.Message // answer to the INVITE's request
+	allowed string       // the server's Allow
+	expiry  sessionTimer
+	timer   *time.Timer
+	queue   []func()
+	working bool
+	err     error
+	done    chan struct{}
+}
+
+// Dial opens a dialog, and a socket or connection for it alone. It returns when
+// the server has accepted; ctx bounds that. A refusal is a *StatusError.
+func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
+	e, err := Connect(ctx, cfg.Server, cfg.TLS, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.Dial(ctx, cfg)
+	if err != nil {
+		e.Close()
+		return nil, err
+	}
+	c.own = true
+	return c, nil
+}
+
+// Dial opens a dialog over the endpoint.
+func (e *Endpoint) Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
+	host := e.host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	set(&cfg.From, "sip:rccgw-client@"+host)
+	set(&cfg.To, "sip:csta@"+host)
+	set(&cfg.SessionExpires, 30*time.Minute)
+	set(&cfg.Edition, csta.DefaultEdition)
+	for _, uri := range []string{cfg.From, cfg.To} {
+		if _, _, ok := uriHostPort(uri); !ok || strings.ContainsAny(uri, "<> \r\n") {
+			return nil, fmt.Errorf("cstasip: %q is not a SIP URI", uri)
+		}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{e: e, cfg: cfg, log: cfg.Log, done: make(chan struct{})}
+	tag := newTag()
+	c.leg = leg{
+		core: &e.core, callID: newTag() + "@" + host, localTag: tag,
+		local: "<" + cfg.From + ">;tag=" + tag, remote: "<" + cfg.To + ">",
+		target: cfg.To, network: e.network, user: uriUser(cfg.From),
+	}
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil, ErrEnded
+	}
+	e.clients[tag] = c
+	e.mu.Unlock()
+	if err := c.invite(ctx); err != nil {
+		c.end(err)
+		return nil, err
+	}
+	return c, nil
+}
+
+// invite opens the dialog. An interval that the server finds too small is
+// raised to what it wants.
+func (c *Client) invite(ctx context.Context) error {
+	req := &csta.RequestSystemStatus{}
+	if c.cfg.Line != "" {
+		req.Extensions = lineData(c.cfg.Line)
+	}
+	body, err := csta.Encode(req, c.cfg.Edition)
+	if err != nil {
+		return err
+	}
+	for range 2 {
+		m, err := c.inviteOnce(ctx, body)
+		if err != nil {
+			return err
+		}
+		if m.status == 422 {
+			if o, err := sessionOffer(m); err == nil && o.least > c.cfg.SessionExpires {
+				c.cfg.SessionExpires = o.least
+				continue
+			}
+		}
+		if m.status >= 300 {
+			return c.refusal(m)
+		}
+		return c.accepted(m)
+	}
+	return errors.New("cstasip: session intervals do not meet")
+}
+
+func (c *Client) inviteOnce(ctx context.Context, body []byte) (*message, error) {
+	answers := make(chan outcome, 1)
+	f, cseq, branch, err := c.transmit(ctx, invite, c.timerLines(), body, answers)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-answers:
+		return o.m, o.err
+	case <-c.done:
+		return nil, c.Err()
+	case <-ctx.Done():
+	}
+	// RFC 3261 §9.1: the CANCEL has the branch of its INVITE.
+	c.mu.Lock()
+	wire := c.leg.request(f, cancel, cseq, branch, "", nil)
+	c.mu.Unlock()
+	_ = f.write(wire)
+	return nil, ctx.Err()
+}
+
+type outcome struct {
+	m   *message
+	err error
+}
+
+// timerLines are the header lines of an INVITE or UPDATE.
+func (c *Client) timerLines() string {
+	h := allowLine
+	if c.cfg.UserAgent != "" {
+		h += "User-Agent: " + headerText(c.cfg.UserAgent) + "\r\n"
+	}
+	if c.cfg.SessionExpires < 0 {
+		return h
+	}
+	interval := c.cfg.SessionExpires
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.expiry.interval > 0 {
+		interval = c.expiry.interval
+	}
+	h += "Supported: timer\r\nSession-Expires: " + seconds(interval)
+	if c.leg.remoteTag != "" {
+		h += ";refresher=uac"
+	}
+	return h + "\r\n"
+}
+
+// transmit sends a request of the dialog. Requests leave in the order of their
+// CSeqs. INVITEs are acknowledged before the outcome is told.
+func (c *Client) transmit(ctx context.Context, method, headers string, body []byte, to chan<- outcome) (f flow, cseq uint32, branch string, err error) {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	for range 2 {
+		if f, err = c.e.way(ctx); err != nil {
+			return f, 0, "", err
+		}
+		branch = newBranch()
+		c.mu.Lock()
+		if c.leg.flow != f {
+			c.leg.use(f)
+		}
+		c.leg.cseq++
+		cseq = c.leg.cseq
+		h := headers
+		if method == invite || method == update {
+			h += c.leg.contact(f)
+		}
+		wire := c.leg.request(f, method, cseq, branch, h, body)
+		c.mu.Unlock()
+		err = c.e.request(f, method, branch, wire, nil, func(m *message, err error) {
+			if m != nil && method == invite {
+				c.acknowledge(f, cseq, branch, m)
+			}
+			to <- outcome{m, err}
+		})
+		if err == nil || !f.reliable() || errors.Is(err, errHalted) {
+			return f, cseq, branch, err
+		}
+	}
+	return f, cseq, branch, err
+}
+
+// acknowledge takes the dialog's data from the answer to an INVITE and sends
+// its ACK. It runs in the reader, so that the dialog stands when the next message
+// is read.
+func (c *Client) acknowledge(f flow, cseq uint32, branch string, m *message) {
+	c.mu.Lock()
+	if m.status < 300 {
+		if c.leg.remoteTag == "" {
+			c.leg.remoteTag, c.leg.remote = m.toTag, m.to
+			routes := m.list("record-route")
+			for i := range routes {
+				c.leg.routes = append(c.leg.routes, routes[len(routes)-1-i])
+			}
+		}
+		if target, ok := contactOf(m); ok {
+			c.leg.target = target
+		}
+		if v := m.header("allow"); v != "" {
+			c.allowed = v
+		}
+	}
+	wire := c.leg.ack(f, cseq, branch, m)
+	c.mu.Unlock()
+	c.e.core.acknowledge(f, branch, wire)
+}
+
+// accepted takes the 2xx of the first INVITE.
+func (c *Client) accepted(m *message) error {
+	var err error
+	if doc, ok := cstaPart(m); ok && len(doc) > 0 {
+		if c.opened, _, err = csta.Decode(doc); err != nil {
+			c.log.Warn("answer to INVITE cannot be read", "error", err)
+		}
+	}
+	c.agree(m, true)
+	return nil
+}
+
+// agree takes the session timer from a 2xx to a request of ours.
+func (c *Client) agree(m *message, first bool) {
+	o, err := sessionOffer(m)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	c.expiry.alive = now
+	if err == nil && o.interval > 0 {
+		c.expiry.interval = o.interval
+		c.expiry.ours = o.refresher != "uas"
+	} else if first {
+		c.expiry = sessionTimer{}
+	}
+	c.arm()
+}
+
+func (c *Client) arm() {
+	if c.err != nil || c.expiry.interval == 0 {
+		return
+	}
+	wait := time.Until(c.expiry.due())
+	if c.timer == nil {
+		c.timer = time.AfterFunc(wait, c.tick)
+		return
+	}
+	c.timer.Reset(wait)
+}
+
+func (c *Client) tick() {
+	c.mu.Lock()
+	ours := c.expiry.ours
+	if at := c.expiry.due(); c.err != nil || at.IsZero() || time.Now().Before(at) {
+		c.arm()
+		c.mu.Unlock()
+		return
+	}
+	c.expiry.asked = time.Now()
+	c.mu.Unlock()
+	if ours {
+		c.e.spawn(c.refresh)
+		return
+	}
+	c.e.spawn(func() {
+		ctx, stop := context.WithTimeout(context.Background(), t2)
+		defer stop()
+		c.hangUp(ctx)
+		c.end(ErrExpired)
+	})
+}
+
+// Opened returns the server's answer to the RequestSystemStatus of the INVITE,
+// nil if it had none.
+func (c *Client) Opened() csta.Message { return c.opened }
+
+// Refresh refreshes the session now: by UPDATE, or by re-INVITE with
+// RequestSystemStatus.
+func (c *Client) Refresh(ctx context.Context) error {
+	c.mu.Lock()
+	byUpdate := hasToken(c.allowed, update) && !c.cfg.RefreshByInvite
+	c.mu.Unlock()
+	method, body := update, []byte(nil)
+	if !byUpdate {
+		method = invite
+		var err error
+		if body, err = csta.Encode(&csta.RequestSystemStatus{}, c.cfg.Edition); err != nil {
+			return err
+		}
+	}
+	m, err := c.roundTrip(ctx, method, c.timerLines(), body)
+	if err != nil {
+		return err
+	}
+	if m.status >= 300 {
+		return c.refusal(m)
+	}
+	c.agree(m, false)
+	return nil
+}
+
+func (c *Client) refresh() {
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	err := c.Refresh(ctx)
+	var refused *StatusError
+	switch {
+	case err == nil:
+	case errors.As(err, &refused) && refused.Status != 481 && refused.Status != 408:
+		c.log.Warn("refresh refused", "error", err)
+		c.mu.Lock()
+		c.arm()
+		c.mu.Unlock()
+	default:
+		c.end(fmt.Errorf("%w: %w", ErrGone, err))
+	}
+}
+
+func (c *Client) roundTrip(ctx context.Context, method, headers string, body []byte) (*message, error) {
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	answers := make(chan outcome, 1)
+	if _, _, _, err := c.transmit(ctx, method, headers, body, answers); err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-answers:
+		return o.m, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-c.done:
+		return nil, c.Err()
+	}
+}
+
+// ServeCSTA sends req to the server and returns its answer. A refused service is
+// a *csta.Error, alone or in a *StatusError; another SIP error a *StatusError;
+// ErrTimeout says that there was no answer in 32 seconds. Calls from several
+// goroutines are under way at once; they leave one after the other and are served
+// in that order.
+func (c *Client) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message, error) {
+	body, err := csta.Encode(req, c.cfg.Edition)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.roundTrip(ctx, info, "", body)
+	if err != nil {
+		return nil, err
+	}
+	if m.status >= 300 {
+		return nil, c.refusal(m)
+	}
+	doc, ok := cstaPart(m)
+	if !ok {
+		return nil, fmt.Errorf("cstasip: answer of type %q", clip(m.header("content-type")))
+	}
+	if len(doc) == 0 {
+		return nil, nil
+	}
+	resp, _, err := csta.Decode(doc)
+	if err != nil {
+		return nil, err
+	}
+	if e, ok := resp.(*csta.Error); ok {
+		return nil, e
+	}
+	return resp, nil
+}
+
+// refusal is the error of a response that is not a 2xx.
+func (c *Client) refusal(m *message) error {
+	e := &StatusError{Status: m.status, Reason: m.reason}
+	if v, _, _ := strings.Cut(m.header("retry-after"), ";"); v != "" {
+		v, _, _ = strings.Cut(v, "(")
+		if n, err := strconv.ParseUint(strings.TrimSpace(v), 10, 31); err == nil {
+			e.RetryAfter = time.Duration(n) * time.Second
+		}
+	}
+	if doc, ok := cstaPart(m); ok && len(doc) > 0 {
+		if resp, _, err := csta.Decode(doc); err == nil {
+			e.CSTA, _ = resp.(*csta.Error)
+		}
+	}
+	if m.status == 481 {
+		c.mu.Lock()
+		open := c.leg.remoteTag != ""
+		c.mu.Unlock()
+		if open {
+			c.end(fmt.Errorf("%w: %w", ErrGone, e))
+		}
+	}
+	return e
+}
+
+// Done is closed when the dialog has ended; Err says why.
+func (c *Client) Done() <-chan struct{} { return c.done }
+
+// Err returns nil while the dialog lasts, then why it ended: ErrBye with what
+// the server told, ErrGone, ErrExpired, or ErrEnded after Close.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Close ends the dialog with BYE and waits for its answer, as long as ctx
+// allows. The dialog has ended when it returns, whatever the error.
+func (c *Client) Close(ctx context.Context) error {
+	var err error
+	if c.Err() == nil {
+		err = c.hangUp(ctx)
+	}
+	c.end(ErrEnded)
+	if c.own {
+		c.e.Close()
+	}
+	return err
+}
+
+func (c *Client) hangUp(ctx context.Context) error {
+	m, err := c.roundTrip(ctx, bye, "", nil)
+	if err == nil && m.status >= 300 && m.status != 481 {
+		err = &StatusError{Status: m.status, Reason: m.reason}
+	}
+	return err
+}
+
+// end ends the dialog, once.
+func (c *Client) end(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.leg.use(flow{})
+	close(c.done)
+	c.mu.Unlock()
+	c.e.mu.Lock()
+	delete(c.e.clients, c.leg.localTag)
+	c.e.mu.Unlock()
+}
+
+// receive takes a message from a reader.
+func (e *Endpoint) receive(m *message) {
+	if !m.request() {
+		e.respond(m)
+		return
+	}
+	e.mu.Lock()
+	c := e.clients[m.toTag]
+	e.mu.Unlock()
+	if c != nil && c.leg.callID == m.callID {
+		c.receive(m)
+		return
+	}
+	switch m.method {
+	case ack:
+	case options:
+		e.answer(m, answer{status: 200, headers: allowLine + acceptLine})
+	default:
+		e.answer(m, answer{status: 481})
+	}
+}
+
+func (e *Endpoint) answer(m *message, a answer) {
+	_ = m.replyFlow().write(m.reply(a, newTag()))
+}
+
+func (c *Client) receive(m *message) {
+	c.mu.Lock()
+	switch {
+	case c.leg.remoteTag == "":
+		// Overtook the answer to our INVITE: it comes again.
+		c.mu.Unlock()
+		return
+	case c.leg.remoteTag != m.fromTag:
+		c.mu.Unlock()
+		c.e.answer(m, answer{status: 481})
+		return
+	}
+	c.expiry.alive = time.Now()
+	c.mu.Unlock()
+	switch m.method {
+	case ack:
+	case bye:
+		c.e.answer(m, answer{status: 200})
+		err := ErrBye
+		if text, ok := param(strings.TrimPrefix(m.header("reason"), "SIP"), "text"); ok {
+			err = fmt.Errorf("%w: %s", ErrBye, clip(unquote(text)))
+		}
+		c.end(err)
+	case options:
+		c.e.answer(m, answer{status: 200, headers: allowLine + acceptLine})
+	case info, update, invite:
+		c.enqueue(m)
+	default:
+		c.e.answer(m, answer{status: 405, headers: allowLine})
+	}
+}
+
+// enqueue serves what is new among the server's requests. An event is answered
+// here and delivered by a goroutine, in order.
+func (c *Client) enqueue(m *message) {
+	c.mu.Lock()
+	rec, v := c.inbox.receive(m, time.Now())
+	var a answer
+	if v == repeated {
+		a = rec.answer
+	}
+	c.mu.Unlock()
+	switch v {
+	case pending:
+		return
+	case repeated:
+		c.e.answer(m, a)
+		return
+	case conflict:
+		c.e.answer(m, answer{status: 500, reason: "CSeq Out of Order"})
+		return
+	}
+	doc, ok := cstaPart(m)
+	if !ok {
+		c.finish(m, rec, answer{status: 415, headers: acceptLine})
+		return
+	}
+	var req csta.Message
+	var edition csta.Edition
+	var err error
+	if len(doc) > 0 {
+		if req, edition, err = csta.Decode(doc); err != nil {
+			if a, bad := undecoded(err); bad {
+				c.finish(m, rec, a)
+				return
+			}
+		}
+	}
+	if ev, ok := req.(csta.Event); ok && err == nil {
+		c.finish(m, rec, answer{status: 200})
+		if c.cfg.OnEvent != nil {
+			c.do(func() { c.cfg.OnEvent(ev) })
+		}
+		return
+	}
+	c.do(func() { c.finish(m, rec, c.serve(m, req, edition, err)) })
+}
+
+// do runs f after everything that was given to do before.
+func (c *Client) do(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = append(c.queue, f)
+	if !c.working {
+		c.working = true
+		c.e.spawn(c.work)
+	}
+}
+
+func (c *Client) work() {
+	for {
+		c.mu.Lock()
+		if len(c.queue) == 0 {
+			c.queue, c.working = nil, false
+			c.mu.Unlock()
+			return
+		}
+		f := c.queue[0]
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		c.mu.Unlock()
+		c.e.guard(f)
+	}
+}
+
+func (c *Client) finish(m *message, rec *record, a answer) {
+	c.mu.Lock()
+	c.inbox.answer(rec, a, time.Now())
+	c.mu.Unlock()
+	c.e.answer(m, a)
+}
+
+// serve answers a request of the server that is not an event.
+func (c *Client) serve(m *message, req csta.Message, edition csta.Edition, err error) answer {
+	a := answer{status: 200}
+	if m.method != info {
+		// A refresh by the server. Its interval and its role are accepted.
+		if o, err := sessionOffer(m); err == nil && o.interval > 0 {
+			c.mu.Lock()
+			c.expiry.interval, c.expiry.ours = o.interval, o.refresher == "uas"
+			c.expiry.alive = time.Now()
+			c.arm()
+			a.headers = sessionExpires(o.interval, "uac")
+			if c.expiry.ours {
+				a.headers = sessionExpires(o.interval, "uas")
+			}
+			c.mu.Unlock()
+		}
+		c.mu.Lock()
+		a.headers += c.leg.contact(m.flow) + allowLine
+		c.mu.Unlock()
+	}
+	var resp csta.Message
+	switch {
+	case err != nil:
+	case req == nil:
+		return a
+	case c.cfg.Handler != nil:
+		ctx, stop := context.WithTimeout(context.Background(), patience)
+		defer stop()
+		resp, err = c.cfg.Handler.ServeCSTA(ctx, req)
+	default:
+		switch req.(type) {
+		case *csta.RequestSystemStatus:
+			resp = &csta.RequestSystemStatusResponse{SystemStatus: "normal"}
+		case *csta.SystemStatus:
+			resp = &csta.SystemStatusResponse{}
+		default:
+			err = csta.Errorf(csta.Operation, "serviceNotSupported", "%s", csta.Name(req))
+		}
+	}
+	if err != nil {
+		resp = csta.AsError(err)
+	}
+	if resp == nil {
+		return a
+	}
+	if a.body, err = csta.Encode(resp, edition); err != nil {
+		return answer{status: 500}
+	}
+	return a
+}
