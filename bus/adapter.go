@@ -237,8 +237,12 @@ func (a *Adapter) serveFeatures(r micro.Request) {
 		return
 	}
 	info := lineInfo{Device: a.Digits.Shown(device), Local: device, Features: a.mux.Features(device)}
-	if _, err := a.Digits.Device(info.Device); err != nil {
-		info.Device = number
+	// A line that does not come back through both tables would have its events
+	// under one number and its commands at another device.
+	if back, err := a.Digits.Device(info.Device); err != nil || back != device {
+		a.Log.Error("the digit plan does not bring a line back", "line", device, "shown", info.Device, "back", back)
+		a.refuse(r, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: the digit plan shows device %q as %q, and that as %q", number, device, info.Device, back))
+		return
 	}
 	a.reply(r, info)
 }
