@@ -49,6 +49,7 @@ type Adapter struct {
 	emitting sync.Mutex // keeps the sequence of events
 	seq      uint64
 	link     csta.SystemStatusValue
+	changed  chan struct{} // the directory entry is out of date
 
 	watchers *watchers
 	serving  sync.WaitGroup
@@ -65,7 +66,7 @@ func NewAdapter(c AdapterConfig) (*Adapter, error) {
 	if c.Instance == "" {
 		c.Instance = nuid.Next()
 	}
-	a := &Adapter{AdapterConfig: c, epoch: nuid.Next(), link: pbx.StatusDisabled}
+	a := &Adapter{AdapterConfig: c, epoch: nuid.Next(), link: pbx.StatusDisabled, changed: make(chan struct{}, 1)}
 	a.Log = c.Log.With("pbx", c.PBX)
 	c.Driver.Services(&a.mux)
 	a.watchers = newWatchers(a)
@@ -161,6 +162,7 @@ func (a *Adapter) renew(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
+		case <-a.changed:
 		}
 		ctx, cancel := context.WithTimeout(ctx, renewal)
 		revision, holder, err := claim(ctx, a.adapters, a.entry())
@@ -358,6 +360,10 @@ func (a *Adapter) emit(device string, msg csta.Message) {
 	if s, ok := msg.(*csta.SystemStatus); ok && device == "" {
 		if a.link != s.SystemStatus {
 			a.Log.Info("PBX link", "status", s.SystemStatus)
+			select {
+			case a.changed <- struct{}{}:
+			default:
+			}
 		}
 		a.link = s.SystemStatus
 	}

@@ -48,8 +48,8 @@ type Client struct {
 	mu     sync.Mutex
 	pbxs   map[string]*exchange
 	closed bool
-	work   sync.WaitGroup // snapshots under way
-	ctx    context.Context
+	work   sync.WaitGroup  // snapshots under way
+	ctx    context.Context // of what the client does by itself; ends with Close
 }
 
 // exchange is what the client knows of one PBX.
@@ -60,6 +60,7 @@ type exchange struct {
 	lines  *digitmod.Lines
 	up     bool   // what watchers were told last
 	epoch  string // of the last event
+	heard  bool   // an event of the epoch came: from then on a gap is a loss
 	seq    uint64
 	behind uint64 // a sequence number that the directory named and no event had yet
 	stale  bool   // a snapshot is due before the picture is true again
@@ -107,7 +108,7 @@ func (c *Client) Listen(ctx context.Context) (*Subscription, error) {
 		}
 		c.entry(e)
 	}
-	if err := c.conn.FlushWithContext(ctx); err != nil {
+	if err := c.conn.FlushTimeout(answerTime); err != nil {
 		return nil, err
 	}
 	s.running.Go(func() {
@@ -217,7 +218,7 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 	case x.epoch == "" || back && x.epoch != entry.Epoch:
 		// Nothing seen yet, or another life of the adapter.
 		x.stale = x.epoch != ""
-		x.epoch, x.seq, x.behind = entry.Epoch, entry.Seq, 0
+		x.epoch, x.seq, x.behind, x.heard = entry.Epoch, entry.Seq, 0, false
 		if x.stale {
 			c.tell(x, false)
 		}
@@ -289,6 +290,9 @@ func (c *Client) event(m *nats.Msg) {
 	case x.epoch != epoch:
 		x.stale = true
 		c.tell(x, false)
+	case !x.heard:
+		// The directory's number is older than our subscription, which is
+		// older than any watcher: nothing that mattered was lost.
 	case seq <= x.seq:
 		return // a repetition
 	case seq != x.seq+1:
@@ -296,7 +300,7 @@ func (c *Client) event(m *nats.Msg) {
 		x.stale = true
 		defer c.refresh(x)
 	}
-	x.epoch, x.seq = epoch, seq
+	x.epoch, x.seq, x.heard = epoch, seq, true
 	if device == "" {
 		var s csta.SystemStatus
 		if err := json.Unmarshal(m.Data, &s); err == nil {

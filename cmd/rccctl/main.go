@@ -1,0 +1,196 @@
+// Command rccctl is the operator's tool: an honest CTI client that speaks
+// uaCSTA (ECMA TR/87) to a gateway, and the hand at a simulated phone.
+//
+// Every command but monitor opens a dialog for one line, does one thing, prints
+// the answer and ends the dialog; calls live on.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"rccgw/csta"
+	"rccgw/csta/cstasip"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitRefused = 1 // the gateway refused, or could not be reached
+	exitUsage   = 2
+)
+
+// errUsage is wrapped by errors of the command line.
+var errUsage = errors.New("see rccctl -help")
+
+// A tool is one run of the command.
+type tool struct {
+	server  string
+	http    string
+	user    string
+	ca      string
+	cert    string
+	key     string
+	json    bool
+	prompt  bool
+	count   int
+	timeout time.Duration
+	out     io.Writer
+}
+
+// A command is a word of the command line.
+type command struct {
+	name, args, text string
+	min, max         int // arguments
+	run              func(ctx context.Context, t *tool, args []string) error
+}
+
+var commands []command
+
+func init() { // not a literal: help lists the commands, and is one of what they call
+	commands = []command{
+		{"monitor", "LINE", "print what happens at the line, until interrupted or -count events", 1, 1, monitor},
+		{"call", "LINE NUMBER", "make a call; with -prompt the own phone rings first", 2, 2, call},
+		{"answer", "LINE [CALL]", "answer the alerting call", 1, 2, on(answer)},
+		{"clear", "LINE [CALL]", "leave the call", 1, 2, on(clearCall)},
+		{"hold", "LINE [CALL]", "hold the active call", 1, 2, on(hold)},
+		{"retrieve", "LINE [CALL]", "take the held call back", 1, 2, on(retrieve)},
+		{"deflect", "LINE NUMBER [CALL]", "send the alerting call elsewhere", 2, 3, on(deflect)},
+		{"transfer", "LINE [NUMBER [CALL]]", "join the held and the active call; with NUMBER, transfer the call there", 1, 3, on(transfer)},
+		{"consult", "LINE NUMBER [CALL]", "hold the active call and call another", 2, 3, on(consult)},
+		{"alternate", "LINE", "swap the held and the active call", 1, 1, on(alternate)},
+		{"reconnect", "LINE", "clear the active call and take the held one back", 1, 1, on(reconnect)},
+		{"forward", "LINE [immediate|busy|noanswer NUMBER|off]", "show or change the forwarding", 1, 3, on(forward)},
+		{"dnd", "LINE [on|off]", "show or change do-not-disturb", 1, 2, on(dnd)},
+		{"snapshot", "LINE", "list the calls of the line", 1, 1, on(snapshot)},
+		{"features", "LINE", "list what the line's PBX can do", 1, 1, on(features)},
+		{"sim", "[PHONE [ACTION [NUMBER]]]", "list the phones of the simulated PBX, or be the hand at one", 0, 3, sim},
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	t := &tool{out: stdout}
+	flags := flag.NewFlagSet("rccctl", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&t.server, "server", fromEnv("RCCCTL_SERVER", "tcp://127.0.0.1:5060"), "the gateway: udp://, tcp:// or tls://host:port; default from RCCCTL_SERVER")
+	flags.StringVar(&t.http, "http", fromEnv("RCCCTL_HTTP", "http://127.0.0.1:8080"), "the gateway's HTTP address, for sim; default from RCCCTL_HTTP")
+	flags.StringVar(&t.user, "user", "rccctl", "who we are: the user of the From address")
+	flags.StringVar(&t.ca, "ca", "", "PEM file of the authority of a tls:// gateway; empty: the system's")
+	flags.StringVar(&t.cert, "cert", "", "PEM file of our certificate, where the gateway requires one")
+	flags.StringVar(&t.key, "key", "", "PEM file of its key")
+	flags.BoolVar(&t.json, "json", false, "print JSON, one message a line")
+	flags.BoolVar(&t.prompt, "prompt", false, "call: let the own phone ring first")
+	flags.IntVar(&t.count, "count", 0, "monitor: end after so many events")
+	flags.DurationVar(&t.timeout, "timeout", 15*time.Second, "how long to wait for an answer")
+	usage := func(w io.Writer) {
+		fmt.Fprint(w, "usage: rccctl [flags] COMMAND [arguments]\n\n")
+		for _, c := range commands {
+			fmt.Fprintf(w, "  %-50s %s\n", c.name+" "+c.args, c.text)
+		}
+		fmt.Fprint(w, "\nLINE and NUMBER are written as a client would: 1001, +16135925660, tel:1001;phone-context=x.\n"+
+			"CALL is a callID; without it the one call that fits is meant.\n\n")
+		flags.SetOutput(w)
+		flags.PrintDefaults()
+		flags.SetOutput(io.Discard)
+	}
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		usage(stdout)
+		return exitOK
+	}
+	if err == nil {
+		err = t.dispatch(ctx, flags.Args())
+	} else {
+		err = fmt.Errorf("%w: %w", err, errUsage)
+	}
+	if errors.Is(err, errUsage) {
+		fmt.Fprintln(stderr, "rccctl:", err)
+		return exitUsage
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "rccctl:", err)
+		return exitRefused
+	}
+	return exitOK
+}
+
+func fromEnv(name, def string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return def
+}
+
+func (t *tool) dispatch(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("no command: %w", errUsage)
+	}
+	i := slices.IndexFunc(commands, func(c command) bool { return c.name == args[0] })
+	if i < 0 {
+		return fmt.Errorf("unknown command %q: %w", args[0], errUsage)
+	}
+	c := commands[i]
+	if n := len(args) - 1; n < c.min || n > c.max {
+		return fmt.Errorf("usage: rccctl %s %s: %w", c.name, c.args, errUsage)
+	}
+	return c.run(ctx, t, args[1:])
+}
+
+// dial opens a dialog for the line.
+func (t *tool) dial(ctx context.Context, line string, onEvent func(csta.Event)) (*cstasip.Client, error) {
+	cfg := cstasip.ClientConfig{Server: t.server, Line: line, UserAgent: "rccctl", OnEvent: onEvent}
+	if !strings.Contains(line, ":") {
+		cfg.Line = "tel:" + line
+	}
+	_, host, _ := strings.Cut(t.server, "://")
+	cfg.From = "sip:" + t.user + "@" + host
+	if strings.HasPrefix(t.server, "tls://") {
+		config, err := t.tls()
+		if err != nil {
+			return nil, err
+		}
+		cfg.TLS = config
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	return cstasip.Dial(ctx, cfg)
+}
+
+func (t *tool) tls() (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.ca != "" {
+		pem, err := os.ReadFile(t.ca)
+		if err != nil {
+			return nil, fmt.Errorf("-ca: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("-ca %s: no certificate in it", t.ca)
+		}
+	}
+	if t.cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.cert, t.key)
+		if err != nil {
+			return nil, fmt.Errorf("-cert and -key: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+
+	"rccgw/pbx"
+)
+
+// A kind of driver: what RCC_PBX_<NAME>_DRIVER may say.
+type kind struct {
+	// settings returns a pointer to the driver's own settings: a struct of
+	// strings with the tags that describe reads.
+	settings func() any
+	// check returns what is wrong in the settings, a line each, beginning
+	// with the variable's name without prefix.
+	check func(settings any) error
+	// build makes the driver of checked settings.
+	build func(settings any, log *slog.Logger) (pbx.Driver, error)
+}
+
+func kindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// kinds are the drivers, by the name that RCC_PBX_<NAME>_DRIVER gives.
+var kinds = map[string]kind{}

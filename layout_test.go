@@ -1,0 +1,59 @@
+// Package rccgw has tests of the module as a whole: that imports go one way and
+// that what the documents say is so.
+package rccgw
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// mayImport lists, for each folder, the folders of this module that it may
+// import. Test helpers below a driver are the driver's own.
+var mayImport = map[string][]string{
+	"csta":         {},
+	"csta/cstasip": {"csta"},
+	"digitmod":     {},
+	"pbx":          {"csta"},
+	"pbx/pbxtest":  {"csta", "pbx"},
+	"pbx/sim":      {"csta", "pbx"},
+	"pbx/asterisk": {"csta", "pbx", "pbx/asterisk/ami"},
+
+	"pbx/asterisk/ami":          {},
+	"pbx/asterisk/asterisktest": {"pbx/asterisk/ami"},
+
+	"bus":        {"csta", "digitmod", "pbx"},
+	"gateway":    {"csta", "digitmod", "pbx", "bus"},
+	"cmd/rccgw":  {"csta", "csta/cstasip", "digitmod", "pbx", "pbx/sim", "pbx/asterisk", "bus", "gateway"},
+	"cmd/rccctl": {"csta", "csta/cstasip"},
+}
+
+// Imports go one way: the author of a driver reads two packages, and nothing
+// below knows what is above it.
+func TestImportDirection(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		folder := strings.TrimPrefix(strings.TrimPrefix(words[0], "rccgw"), "/")
+		if folder == "" {
+			continue
+		}
+		allowed, ok := mayImport[folder]
+		if !ok {
+			t.Errorf("%s is not in the table of folders", folder)
+			continue
+		}
+		may := map[string]bool{}
+		for _, a := range allowed {
+			may["rccgw/"+a] = true
+		}
+		for _, imported := range words[1:] {
+			if strings.HasPrefix(imported, "rccgw/") && !may[imported] {
+				t.Errorf("%s imports %s", folder, imported)
+			}
+		}
+	}
+}
