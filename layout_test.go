@@ -3,9 +3,15 @@
 package rccgw
 
 import (
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"rccgw/csta"
 )
 
 // mayImport lists, for each folder, the folders of this module that it may
@@ -54,6 +60,46 @@ func TestImportDirection(t *testing.T) {
 			if strings.HasPrefix(imported, "rccgw/") && !may[imported] {
 				t.Errorf("%s imports %s", folder, imported)
 			}
+		}
+	}
+}
+
+// The description of the bus names every service and event of the catalog.
+func TestAsyncAPI(t *testing.T) {
+	text, err := os.ReadFile("docs/asyncapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Channels map[string]struct {
+			Address    string
+			Parameters map[string]struct{ Enum []string }
+		}
+	}
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	var services, events []string
+	for _, m := range csta.Messages() {
+		switch m.(type) {
+		case *csta.RequestSystemStatus, *csta.MonitorStart, *csta.MonitorStop:
+			continue // the gateway's own
+		case *csta.SystemStatus:
+			events = append(events, "SystemStatus")
+			continue
+		}
+		if _, ok := m.(csta.Event); ok {
+			events = append(events, csta.Name(m))
+		} else if csta.Response(m) != nil {
+			services = append(services, csta.Name(m))
+		}
+	}
+	for name, want := range map[string][]string{"service": services, "event": events} {
+		got := doc.Channels[name].Parameters[name].Enum
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v\nwant %v", name, got, want)
 		}
 	}
 }
