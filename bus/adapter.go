@@ -285,6 +285,9 @@ func (a *Adapter) serveRequest(name string, r micro.Request) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	key := r.Headers().Get(headerKey)
+	a.emitting.Lock()
+	before := strconv.FormatUint(a.seq, 10)
+	a.emitting.Unlock()
 	resp, err := a.commands.once(ctx, key, req, func(ctx context.Context) (csta.Message, error) {
 		return a.perform(csta.WithCommandKey(ctx, key), req)
 	})
@@ -292,7 +295,7 @@ func (a *Adapter) serveRequest(name string, r micro.Request) {
 		a.refuse(r, err)
 		return
 	}
-	a.reply(r, resp)
+	a.reply(r, resp, micro.WithHeaders(micro.Headers{headerSeq: {before}}))
 }
 
 func errTooLate(name string) error {
@@ -321,10 +324,10 @@ func (a *Adapter) perform(ctx context.Context, req csta.Message) (resp csta.Mess
 	return resp, nil
 }
 
-func (a *Adapter) reply(r micro.Request, v any) {
+func (a *Adapter) reply(r micro.Request, v any, opts ...micro.RespondOpt) {
 	text, err := json.Marshal(v)
 	if err == nil {
-		err = r.Respond(text)
+		err = r.Respond(text, opts...)
 	}
 	if err != nil {
 		a.Log.Warn("answer lost", "subject", r.Subject(), "error", err)

@@ -213,6 +213,9 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 	}
 	x.lines = lines
 	back := !x.served || x.entry.Epoch != entry.Epoch
+	if entry.Epoch == x.epoch && entry.Seq < x.seq {
+		entry.Link = x.entry.Link // an event told the newer state already
+	}
 	x.served, x.entry = true, entry
 	switch {
 	case x.epoch == "" || back && x.epoch != entry.Epoch:
@@ -242,11 +245,11 @@ func (c *Client) refresh(x *exchange) {
 		c.tell(x, false)
 		return
 	}
+	if x.taking || c.closed {
+		return // who takes the snapshots calls again
+	}
 	if !x.stale {
 		c.tell(x, true)
-		return
-	}
-	if x.taking || c.closed {
 		return
 	}
 	x.taking, x.stale = true, false
@@ -378,7 +381,7 @@ func (c *Client) ask(ctx context.Context, pbx, number string, info *lineInfo) er
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(reply, info); err != nil {
+	if err := json.Unmarshal(reply.Data, info); err != nil {
 		return fmt.Errorf("bus: answer of PBX %s: %w", pbx, err)
 	}
 	return nil
@@ -387,30 +390,36 @@ func (c *Client) ask(ctx context.Context, pbx, number string, info *lineInfo) er
 // PBX returns the Handler of the services of a PBX.
 func (c *Client) PBX(name string) csta.Handler {
 	return csta.HandlerFunc(func(ctx context.Context, req csta.Message) (csta.Message, error) {
-		text, err := json.Marshal(req)
-		if err != nil {
-			return nil, err
-		}
-		m := nats.NewMsg(serviceSubject(name, csta.Name(req)))
-		m.Data = text
-		if key := csta.CommandKey(ctx); key != "" {
-			m.Header.Set(headerKey, key)
-		}
-		reply, err := c.request(ctx, name, m)
-		if err != nil {
-			return nil, err
-		}
-		resp := csta.Response(req)
-		if err := json.Unmarshal(reply, resp); err != nil {
-			return nil, fmt.Errorf("bus: answer of PBX %s: %w", name, err)
-		}
-		return resp, nil
+		resp, _, err := c.perform(ctx, name, req)
+		return resp, err
 	})
+}
+
+// perform asks the PBX's adapter for a service. seq is the sequence number of
+// the last event that the adapter had sent before it performed.
+func (c *Client) perform(ctx context.Context, pbx string, req csta.Message) (resp csta.Message, seq uint64, err error) {
+	m := nats.NewMsg(serviceSubject(pbx, csta.Name(req)))
+	if m.Data, err = json.Marshal(req); err != nil {
+		return nil, 0, err
+	}
+	if key := csta.CommandKey(ctx); key != "" {
+		m.Header.Set(headerKey, key)
+	}
+	reply, err := c.request(ctx, pbx, m)
+	if err != nil {
+		return nil, 0, err
+	}
+	resp = csta.Response(req)
+	if err := json.Unmarshal(reply.Data, resp); err != nil {
+		return nil, 0, fmt.Errorf("bus: answer of PBX %s: %w", pbx, err)
+	}
+	seq, _ = strconv.ParseUint(reply.Header.Get(headerSeq), 10, 64)
+	return resp, seq, nil
 }
 
 // request sends a question with its deadline and returns the answer. A refusal
 // comes back as the *csta.Error that the adapter gave.
-func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg) ([]byte, error) {
+func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
@@ -439,5 +448,5 @@ func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg) ([]byte, 
 		}
 		return nil, &e
 	}
-	return reply.Data, nil
+	return reply, nil
 }

@@ -39,7 +39,7 @@ func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up 
 	f := x.follow[l.Device]
 	first := f == nil
 	if first {
-		f = &followed{device: l.Device, local: l.Local, features: l.Features,
+		f = &followed{device: l.Device, local: l.Local, features: l.Features, holding: true,
 			watchers: map[Watcher]struct{}{}, calls: map[string]csta.LocalConnectionState{}}
 		x.follow[l.Device] = f
 	}
@@ -51,7 +51,8 @@ func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up 
 		c.notice(ctx, l.PBX, watchNotice{Add: []string{l.Device}})
 	}
 	if first {
-		c.learn(ctx, l, f)
+		// What the device has already is not news, but the base of what is.
+		c.takeStock(ctx, x, f, false)
 	}
 	var once sync.Once
 	return func() {
@@ -71,22 +72,6 @@ func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up 
 			}
 		})
 	}, up
-}
-
-// learn takes note of the calls that the device has when its first watcher
-// comes, so that a later snapshot is compared with something true.
-func (c *Client) learn(ctx context.Context, l Line, f *followed) {
-	snapshot, err := csta.Call(ctx, c.PBX(l.PBX), &csta.SnapshotDevice{SnapshotObject: csta.Device(l.Device)})
-	if err != nil {
-		return // no snapshots at this PBX, or it is away: then one follows later
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, info := range connections(snapshot) {
-		if _, ok := f.calls[info.ConnectionIdentifier.CallID]; !ok {
-			f.calls[info.ConnectionIdentifier.CallID] = localState(info)
-		}
-	}
 }
 
 // notice tells an adapter about watched devices. A lost notice is made good by
@@ -132,6 +117,11 @@ func (f *followed) event(ev csta.Event, seq uint64) {
 	if f.holding {
 		f.held = append(f.held, heldEvent{ev, seq})
 		return
+	}
+	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" {
+		if _, known := f.calls[call]; !known {
+			return // the end of a call that the device was not in when it was first watched
+		}
 	}
 	f.note(ev)
 	for w := range f.watchers {
@@ -181,7 +171,7 @@ func (c *Client) resync(x *exchange) {
 	c.renewWatches()
 	failed := false
 	for _, f := range due {
-		if !c.resyncDevice(x, f) {
+		if !c.takeStock(c.ctx, x, f, true) {
 			failed = true
 		}
 	}
@@ -195,20 +185,19 @@ func (c *Client) resync(x *exchange) {
 	c.refresh(x)
 }
 
-// resyncDevice reports what a snapshot shows that watchers were not told, and
-// then the events that came meanwhile.
-func (c *Client) resyncDevice(x *exchange, f *followed) bool {
-	c.mu.Lock()
-	before := x.seq
-	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(c.ctx, answerTime)
+// takeStock compares a snapshot of the device with what watchers were told,
+// and tells them the difference, or only notes it; then come the events that
+// were held meanwhile. It reports whether a snapshot could be had.
+func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	h := c.PBX(x.name)
 	var news []csta.Event
-	snapshot, err := csta.Call(ctx, h, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.device)})
+	resp, before, err := c.perform(ctx, x.name, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.device)})
+	snapshot, _ := resp.(*csta.SnapshotDeviceResponse)
 	ok := err == nil || !f.features.Supports(&csta.SnapshotDevice{})
-	if ok {
-		news = append(news, settings(ctx, h, f)...)
+	if ok && report {
+		news = settings(ctx, h, f)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -218,13 +207,17 @@ func (c *Client) resyncDevice(x *exchange, f *followed) bool {
 	if !ok {
 		c.log.Warn("no snapshot", "pbx", x.name, "line", f.device, "error", err)
 	} else if err == nil {
-		// What a snapshot shows was told before the events that came after it
-		// was asked for; those may repeat a part of it.
 		news = append(difference(f, snapshot), news...)
 	}
 	for _, ev := range news {
-		f.event(ev, 0)
+		if report {
+			f.event(ev, 0)
+		} else {
+			f.note(ev)
+		}
 	}
+	// The snapshot is newer than the events before it, and may show a part of
+	// those after it.
 	for _, h := range held {
 		if h.seq > before && !f.told(h.ev) {
 			f.event(h.ev, h.seq)

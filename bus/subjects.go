@@ -15,7 +15,7 @@ const (
 	headerDeadline = "Rcc-Deadline" // of a command: Unix milliseconds; it is not executed later
 	headerLine     = "Rcc-Line"     // of GetCSTAFeatures: the line that is asked about
 	headerEpoch    = "Rcc-Epoch"    // of an event: one life of one adapter
-	headerSeq      = "Rcc-Seq"      // of an event: counts from 1 in its epoch, over all devices
+	headerSeq      = "Rcc-Seq"      // of an event: counts from 1 in its epoch, over all devices; of an answer: the last event before it
 )
 
 // serviceSubject is where the requests of a service go; service "*" is all.
