@@ -79,12 +79,13 @@ func (c *Call) find(device string) *Connection {
 type Calls struct {
 	mu    sync.Mutex
 	calls map[string]*Call
+	at    map[string][]*Call // the calls that a device is in
 	emit  Emit
 }
 
 // NewCalls returns an empty model. It emits nothing until SetEmit.
 func NewCalls() *Calls {
-	return &Calls{calls: map[string]*Call{}, emit: func(string, csta.Message) {}}
+	return &Calls{calls: map[string]*Call{}, at: map[string][]*Call{}, emit: func(string, csta.Message) {}}
 }
 
 // SetEmit tells where events go. emit is called with the model locked: it must
@@ -118,7 +119,7 @@ func (m *Calls) start(id string) *Call {
 // enter puts the party into the call with the state, and reports whether that
 // changed anything. A party that is there keeps its number unless a better one
 // is known now.
-func (c *Call) enter(p Party, state csta.LocalConnectionState) bool {
+func (m *Calls) enter(c *Call, p Party, state csta.LocalConnectionState) bool {
 	if conn := c.find(p.Device); conn != nil {
 		if !p.Number.IsZero() {
 			conn.Number = p.Number
@@ -128,6 +129,7 @@ func (c *Call) enter(p Party, state csta.LocalConnectionState) bool {
 		return changed
 	}
 	c.Connections = append(c.Connections, Connection{p, state})
+	m.at[p.Device] = append(m.at[p.Device], c)
 	return true
 }
 
@@ -136,12 +138,18 @@ func (c *Call) enter(p Party, state csta.LocalConnectionState) bool {
 func (m *Calls) Initiated(call string, by Party, cause csta.EventCause) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.initiated(call, by, cause)
+}
+
+func (m *Calls) initiated(call string, by Party, cause csta.EventCause) {
 	c := m.start(call)
 	if c.find(by.Device) != nil {
 		return
 	}
-	c.enter(by, Initiated)
-	c.Calling = by.Shown()
+	m.enter(c, by, Initiated)
+	if c.Calling.IsZero() {
+		c.Calling = by.Shown()
+	}
 	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
 		return &csta.ServiceInitiatedEvent{InitiatedConnection: csta.Connection(call, by.Device),
 			InitiatingDevice: by.Shown(), LocalConnectionInfo: local, Cause: cause}
@@ -154,12 +162,18 @@ func (m *Calls) Initiated(call string, by Party, cause csta.EventCause) {
 func (m *Calls) Originated(call string, by Party, called csta.ExtendedDeviceID, cause csta.EventCause) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.originated(call, by, called, cause)
+}
+
+func (m *Calls) originated(call string, by Party, called csta.ExtendedDeviceID, cause csta.EventCause) {
 	c := m.start(call)
 	if conn := c.find(by.Device); conn != nil && conn.State != Initiated && conn.State != Alerting {
 		return
 	}
-	c.enter(by, Connected)
+	m.enter(c, by, Connected)
+	by = c.find(by.Device).Party
 	c.Calling, c.Called = by.Shown(), called
+	called = c.called()
 	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
 		return &csta.OriginatedEvent{OriginatedConnection: csta.Connection(call, by.Device),
 			CallingDevice: by.Shown(), CalledDevice: called, LocalConnectionInfo: local, Cause: cause}
@@ -170,11 +184,15 @@ func (m *Calls) Originated(call string, by Party, called csta.ExtendedDeviceID, 
 func (m *Calls) Delivered(call string, to Party, cause csta.EventCause) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.delivered(call, to, cause)
+}
+
+func (m *Calls) delivered(call string, to Party, cause csta.EventCause) {
 	c := m.calls[call]
 	if c == nil || c.find(to.Device) != nil {
 		return
 	}
-	c.enter(to, Alerting)
+	m.enter(c, to, Alerting)
 	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
 		return &csta.DeliveredEvent{Connection: csta.Connection(call, to.Device), AlertingDevice: to.Shown(),
 			CallingDevice: c.calling(), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
@@ -183,32 +201,33 @@ func (m *Calls) Delivered(call string, to Party, cause csta.EventCause) {
 }
 
 // calling and called never leave a required element empty.
-func (c *Call) calling() csta.ExtendedDeviceID {
-	if c.Calling.IsZero() {
-		return csta.NotKnown()
-	}
-	return c.Calling
-}
+func (c *Call) calling() csta.ExtendedDeviceID { return orNotKnown(c.Calling) }
 
-func (c *Call) called() csta.ExtendedDeviceID {
-	if c.Called.IsZero() {
+func (c *Call) called() csta.ExtendedDeviceID { return orNotKnown(c.Called) }
+
+func orNotKnown(d csta.ExtendedDeviceID) csta.ExtendedDeviceID {
+	if d.IsZero() {
 		return csta.NotKnown()
 	}
-	return c.Called
+	return d
 }
 
 // Established reports that the device answered.
 func (m *Calls) Established(call string, by Party, cause csta.EventCause) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.established(call, by, cause)
+}
+
+func (m *Calls) established(call string, by Party, cause csta.EventCause) {
 	c := m.calls[call]
 	if c == nil {
 		return
 	}
-	if conn := c.find(by.Device); conn != nil && (conn.State == Connected || conn.State == Hold) {
+	if conn := c.find(by.Device); conn != nil && (conn.State == Connected || conn.State == Hold || conn.State == Fail) {
 		return
 	}
-	c.enter(by, Connected)
+	m.enter(c, by, Connected)
 	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
 		return &csta.EstablishedEvent{EstablishedConnection: csta.Connection(call, by.Device), AnsweringDevice: c.find(by.Device).Shown(),
 			CallingDevice: c.calling(), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
@@ -220,6 +239,10 @@ func (m *Calls) Established(call string, by Party, cause csta.EventCause) {
 func (m *Calls) Held(call, device string, cause csta.EventCause) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.held(call, device, cause)
+}
+
+func (m *Calls) held(call, device string, cause csta.EventCause) {
 	c, conn := m.lookup(call, device)
 	if conn == nil || conn.State != Connected {
 		return
@@ -235,6 +258,10 @@ func (m *Calls) Held(call, device string, cause csta.EventCause) {
 func (m *Calls) Retrieved(call, device string, cause csta.EventCause) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.retrieved(call, device, cause)
+}
+
+func (m *Calls) retrieved(call, device string, cause csta.EventCause) {
 	c, conn := m.lookup(call, device)
 	if conn == nil || conn.State != Hold {
 		return
@@ -257,6 +284,7 @@ func (m *Calls) Diverted(call, device string, to csta.ExtendedDeviceID, cause cs
 	}
 	conn.State = Null
 	from := conn.Shown()
+	to = orNotKnown(to)
 	c.LastRedirected = redirection(from)
 	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
 		return &csta.DivertedEvent{Connection: csta.Connection(call, device), DivertingDevice: from, NewDestination: to,
@@ -267,6 +295,7 @@ func (m *Calls) Diverted(call, device string, to csta.ExtendedDeviceID, cause cs
 }
 
 func redirection(d csta.ExtendedDeviceID) csta.RedirectionDeviceID {
+	d = orNotKnown(d)
 	return csta.RedirectionDeviceID{NumberDialed: d.DeviceIdentifier, NotKnown: d.NotKnown, Restricted: d.Restricted}
 }
 
@@ -286,10 +315,15 @@ func (m *Calls) Redirected(call string, from csta.ExtendedDeviceID) {
 func (m *Calls) Failed(call string, failing Party, cause csta.EventCause) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.failed(call, failing, cause)
+}
+
+func (m *Calls) failed(call string, failing Party, cause csta.EventCause) {
 	c := m.calls[call]
-	if c == nil || !c.enter(failing, Fail) {
+	if c == nil || !m.enter(c, failing, Fail) {
 		return
 	}
+	failing = c.find(failing.Device).Party
 	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
 		return &csta.FailedEvent{FailedConnection: csta.Connection(call, failing.Device), FailingDevice: failing.Shown(),
 			CallingDevice: c.calling(), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
@@ -310,12 +344,16 @@ func (m *Calls) clear(call, device string, cause csta.EventCause) {
 	if conn == nil {
 		return
 	}
+	m.tellCleared(c, conn, cause)
+	m.leave(c, device)
+}
+
+func (m *Calls) tellCleared(c *Call, conn *Connection, cause csta.EventCause) {
 	conn.State = Null
 	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
-		return &csta.ConnectionClearedEvent{DroppedConnection: csta.Connection(call, device), ReleasingDevice: conn.Shown(),
+		return &csta.ConnectionClearedEvent{DroppedConnection: csta.Connection(c.ID, conn.Device), ReleasingDevice: conn.Shown(),
 			LocalConnectionInfo: local, Cause: cause}
 	})
-	m.leave(c, device)
 }
 
 // Ended reports that the whole call is over: everyone in it leaves, in the
@@ -335,10 +373,25 @@ func (m *Calls) end(call string, cause csta.EventCause) {
 	delete(m.calls, call)
 }
 
+// leave takes the device out of the call, and forgets a call that is empty.
 func (m *Calls) leave(c *Call, device string) {
-	c.Connections = slices.DeleteFunc(c.Connections, func(conn Connection) bool { return conn.Device == device })
+	m.remove(c, device)
 	if len(c.Connections) == 0 {
 		delete(m.calls, c.ID)
+	}
+}
+
+// remove takes the device out of the call.
+func (m *Calls) remove(c *Call, device string) {
+	c.Connections = slices.DeleteFunc(c.Connections, func(conn Connection) bool { return conn.Device == device })
+	m.unindex(c, device)
+}
+
+func (m *Calls) unindex(c *Call, device string) {
+	if list := slices.DeleteFunc(m.at[device], func(o *Call) bool { return o == c }); len(list) > 0 {
+		m.at[device] = list
+	} else {
+		delete(m.at, device)
 	}
 }
 
@@ -348,278 +401,4 @@ func (m *Calls) lookup(call, device string) (*Call, *Connection) {
 		return nil, nil
 	}
 	return c, c.find(device)
-}
-
-// A Joining is a transfer or a conference: two calls of one device become one.
-type Joining struct {
-	Device    string // the transferring or conferencing device
-	Primary   string // the callID of its held call, or of its only one
-	Secondary string // the callID of its active call; empty for a single-step transfer
-	Result    string // the callID of what results: one of the two, or a new one
-	To        csta.ExtendedDeviceID
-	Cause     csta.EventCause
-}
-
-// Transferred reports that the device joined the far ends of its calls and left.
-// In a single-step transfer there is no secondary call: the new party enters
-// the resulting call by Delivered or Established.
-func (m *Calls) Transferred(j Joining) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	old, items, result := m.join(j, false)
-	if result == nil {
-		return
-	}
-	for _, conn := range old {
-		if !conn.Own {
-			continue
-		}
-		ev := &csta.TransferedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), TransferringDevice: csta.Party(j.Device),
-			TransferredToDevice: j.To, TransferredConnections: slices.Clone(items), LocalConnectionInfo: conn.State, Cause: j.Cause}
-		if j.Secondary != "" {
-			ev.SecondaryOldCall = csta.Connection(j.Secondary, j.Device)
-		}
-		m.emit(conn.Device, ev)
-	}
-}
-
-// Conferenced reports that the device joined its two calls and stayed.
-func (m *Calls) Conferenced(j Joining) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	old, items, result := m.join(j, true)
-	if result == nil {
-		return
-	}
-	for _, conn := range old {
-		if !conn.Own {
-			continue
-		}
-		ev := &csta.ConferencedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), ConferencingDevice: csta.Party(j.Device),
-			AddedParty: j.To, ConferenceConnections: slices.Clone(items), LocalConnectionInfo: conn.State, Cause: j.Cause}
-		if j.Secondary != "" {
-			ev.SecondaryOldCall = csta.Connection(j.Secondary, j.Device)
-		}
-		m.emit(conn.Device, ev)
-	}
-}
-
-// join makes one call of two. It returns all that were in either, with the
-// state they are left in, and what becomes of the connections that go on.
-func (m *Calls) join(j Joining, stays bool) (all []Connection, items []csta.ConnectionListItem, result *Call) {
-	primary, conn := m.lookup(j.Primary, j.Device)
-	if conn == nil {
-		return nil, nil, nil
-	}
-	secondary := m.calls[j.Secondary]
-	result = &Call{ID: j.Result, Calling: primary.Calling, Called: primary.Called, LastRedirected: csta.RedirectionDeviceID{NotRequired: true}}
-	if !stays {
-		result.LastRedirected = redirection(conn.Shown())
-	}
-	for _, c := range []*Call{primary, secondary} {
-		if c == nil {
-			continue
-		}
-		for _, conn := range c.Connections {
-			switch {
-			case conn.Device != j.Device:
-				if conn.State == Hold && !stays {
-					conn.State = Connected
-				}
-			case !stays:
-				conn.State = Null
-				if c == primary {
-					all = append(all, conn)
-				}
-				continue
-			default:
-				conn.State = Connected
-			}
-			if result.find(conn.Device) != nil {
-				continue
-			}
-			result.Connections = append(result.Connections, conn)
-			all = append(all, conn)
-			item := csta.ConnectionListItem{NewConnection: csta.Connection(j.Result, conn.Device), OldConnection: csta.Connection(c.ID, conn.Device)}
-			shown := conn.Shown()
-			item.Endpoint = &csta.Endpoint{DeviceID: shown.DeviceIdentifier, NotKnown: shown.NotKnown, Restricted: shown.Restricted}
-			items = append(items, item)
-		}
-		delete(m.calls, c.ID)
-	}
-	if !stays {
-		if len(result.Connections) > 0 {
-			result.Calling = result.Connections[0].Shown()
-		}
-		result.Called = j.To
-	}
-	m.calls[result.ID] = result
-	return all, items, result
-}
-
-// Sync makes the model agree with what the driver found at the PBX after a
-// lost link, and reports the difference by ordinary events: what ended is
-// cleared, what is new is delivered, what changed changes. found belongs to the
-// model afterwards.
-func (m *Calls) Sync(found []Call) {
-	m.mu.Lock()
-	now := map[string]*Call{}
-	for i := range found {
-		now[found[i].ID] = &found[i]
-	}
-	for _, id := range m.ids() {
-		c := m.calls[id]
-		n := now[id]
-		if n == nil {
-			m.end(id, CauseNormal)
-			continue
-		}
-		for _, conn := range slices.Clone(c.Connections) {
-			if n.find(conn.Device) == nil {
-				m.clear(id, conn.Device, CauseNormal)
-			}
-		}
-	}
-	m.mu.Unlock()
-	for i := range found {
-		m.catchUp(&found[i])
-	}
-}
-
-// catchUp reports what leads to the found call from what is known of it.
-func (m *Calls) catchUp(n *Call) {
-	m.mu.Lock()
-	if c := m.calls[n.ID]; c != nil {
-		if !n.Calling.IsZero() {
-			c.Calling = n.Calling
-		}
-		if !n.Called.IsZero() {
-			c.Called = n.Called
-		}
-	} else {
-		c := m.start(n.ID)
-		c.Calling, c.Called = n.Calling, n.Called
-		if !n.LastRedirected.IsZero() {
-			c.LastRedirected = n.LastRedirected
-		}
-	}
-	known := func(device string) csta.LocalConnectionState {
-		if _, conn := m.lookup(n.ID, device); conn != nil {
-			return conn.State
-		}
-		return Null
-	}
-	before := map[string]csta.LocalConnectionState{}
-	for _, conn := range n.Connections {
-		before[conn.Device] = known(conn.Device)
-	}
-	m.mu.Unlock()
-
-	called := n.Called
-	if called.IsZero() {
-		called = csta.NotKnown()
-	}
-	for i, conn := range n.Connections {
-		caller := conn.Shown() == n.Calling || n.Calling.IsZero() && i == 0
-		was := before[conn.Device]
-		switch conn.State {
-		case Initiated:
-			m.Initiated(n.ID, conn.Party, CauseNormal)
-		case Alerting:
-			m.Delivered(n.ID, conn.Party, CauseNewCall)
-		case Fail:
-			m.Failed(n.ID, conn.Party, CauseNormal)
-		case Connected, Hold:
-			if was == Null && caller || was == Initiated {
-				m.Originated(n.ID, conn.Party, called, CauseNewCall)
-			}
-			if was == Null && !caller || was == Alerting {
-				m.Established(n.ID, conn.Party, CauseNormal)
-			}
-			if conn.State == Hold {
-				m.Held(n.ID, conn.Device, CauseNormal)
-			} else if was == Hold {
-				m.Retrieved(n.ID, conn.Device, CauseNormal)
-			}
-		default:
-		}
-	}
-}
-
-func (m *Calls) ids() []string {
-	ids := make([]string, 0, len(m.calls))
-	for id := range m.calls {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// List returns a copy of all calls, ordered by callID.
-func (m *Calls) List() []Call {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	list := make([]Call, 0, len(m.calls))
-	for _, id := range m.ids() {
-		list = append(list, m.calls[id].clone())
-	}
-	return list
-}
-
-func (c *Call) clone() Call {
-	n := *c
-	n.Connections = slices.Clone(c.Connections)
-	return n
-}
-
-// At returns copies of the calls that the device is in, ordered by callID.
-func (m *Calls) At(device string) []Call {
-	return slices.DeleteFunc(m.List(), func(c Call) bool { return c.find(device) == nil })
-}
-
-// Find returns the call of id and the connection that id names in it, both
-// copies. An id that names no connection is refused with
-// operation/invalidConnectionID.
-func (m *Calls) Find(id csta.ConnectionID) (Call, Connection, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	c, conn := m.lookup(id.CallID, id.DeviceID.ID)
-	if conn == nil {
-		return Call{}, Connection{}, csta.Errorf(csta.Operation, "invalidConnectionID", "there is no connection %s", id)
-	}
-	return c.clone(), *conn, nil
-}
-
-// Require is Find for a service that needs the connection in one of the states;
-// another is refused with stateIncompatibility and the given value.
-func (m *Calls) Require(id csta.ConnectionID, value string, states ...csta.LocalConnectionState) (Call, Connection, error) {
-	c, conn, err := m.Find(id)
-	if err == nil && !slices.Contains(states, conn.State) {
-		err = csta.Errorf(csta.StateIncompatibility, value, "connection %s is %s, not %v", id, conn.State, states)
-	}
-	return c, conn, err
-}
-
-// Other returns the connections of the call that are not the device's.
-func (c Call) Other(device string) []Connection {
-	return slices.DeleteFunc(slices.Clone(c.Connections), func(conn Connection) bool { return conn.Device == device })
-}
-
-// SnapshotDevice answers the service of that name from the model. The device's
-// own state comes first in each compound call state (ECMA-269 clause 6.1.5).
-func (m *Calls) SnapshotDevice(device string) *csta.SnapshotDeviceResponse {
-	list := &csta.SnapshotDeviceDataList{}
-	for _, c := range m.At(device) {
-		info := csta.SnapshotDeviceResponseInfo{ConnectionIdentifier: csta.Connection(c.ID, device), EndpointDevice: csta.NotKnown()}
-		states := []csta.LocalConnectionState{c.find(device).State}
-		for i, o := range c.Other(device) {
-			if i == 0 {
-				info.EndpointDevice = o.Shown()
-			}
-			states = append(states, o.State)
-		}
-		info.LocalCallState = &csta.CallState{CompoundCallState: &csta.CompoundCallState{LocalConnectionState: states}}
-		list.SnapshotDeviceResponseInfo = append(list.SnapshotDeviceResponseInfo, info)
-	}
-	return &csta.SnapshotDeviceResponse{CrossRefIDorSnapshotData: &csta.SnapshotDeviceData{SnapshotData: list}}
 }

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"rccgw/csta"
@@ -54,7 +55,8 @@ type Backoff struct {
 // Keep runs the driver until ctx ends, again after each return, with pauses
 // that grow from Min to Max and start over after a link that became normal.
 // Whenever the link is lost it emits SystemStatus "disabled", before anything
-// else is emitted. It returns the context's error.
+// else is emitted: what a driver still emits after its Run has returned is
+// dropped. It returns the context's error.
 func Keep(ctx context.Context, d Driver, emit Emit, b Backoff, log *slog.Logger) error {
 	if b.Min <= 0 {
 		b.Min = 250 * time.Millisecond
@@ -64,12 +66,11 @@ func Keep(ctx context.Context, d Driver, emit Emit, b Backoff, log *slog.Logger)
 	}
 	pause := b.Min
 	for {
-		err := run(ctx, d, func(device string, msg csta.Message) {
-			if s, ok := msg.(*csta.SystemStatus); ok && s.SystemStatus == StatusNormal {
-				pause = b.Min
-			}
-			emit(device, msg)
-		})
+		l := &link{emit: emit}
+		err := run(ctx, d, l.pass)
+		if l.end() {
+			pause = b.Min
+		}
 		emit("", &csta.SystemStatus{SystemStatus: StatusDisabled})
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -84,6 +85,36 @@ func Keep(ctx context.Context, d Driver, emit Emit, b Backoff, log *slog.Logger)
 		case <-time.After(wait):
 		}
 	}
+}
+
+// A link is one Run of a driver.
+type link struct {
+	emit Emit
+
+	mu     sync.Mutex
+	normal bool
+	ended  bool
+}
+
+// pass emits while the link lasts.
+func (l *link) pass(device string, msg csta.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return
+	}
+	if s, ok := msg.(*csta.SystemStatus); ok && s.SystemStatus == StatusNormal {
+		l.normal = true
+	}
+	l.emit(device, msg)
+}
+
+// end stops the passing, and reports whether the link was ever normal.
+func (l *link) end() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	return l.normal
 }
 
 // run keeps a panic of the driver from ending the process: the link is lost,

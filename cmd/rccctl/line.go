@@ -164,7 +164,7 @@ func answer(ctx context.Context, l *line, args []string) error {
 }
 
 func clearCall(ctx context.Context, l *line, args []string) error {
-	id, err := l.connection(ctx, args, 0, "connected", "alerting", "initiated", "fail")
+	id, err := l.connection(ctx, args, 0, "connected", "alerting", "initiated", "fail", "hold")
 	if err != nil {
 		return err
 	}

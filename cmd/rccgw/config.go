@@ -197,7 +197,7 @@ func (c *config) loadSIP(s *settings, m *mistakes) {
 				m.add("RCC_SIP_LISTEN", l, "not host:port: %v", err)
 				continue
 			}
-			if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+			if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 				m.add("RCC_SIP_LISTEN", l, "port %q is not a number up to 65535", port)
 			}
 			if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"rccgw/pbx"
+	"rccgw/pbx/sim"
 )
 
 // A kind of driver: what RCC_PBX_<NAME>_DRIVER may say.
@@ -23,4 +24,10 @@ type kind struct {
 func kindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
 
 // kinds are the drivers, by the name that RCC_PBX_<NAME>_DRIVER gives.
-var kinds = map[string]kind{}
+var kinds = map[string]kind{
+	"sim": {
+		settings: func() any { return new(struct{}) },
+		check:    func(any) error { return nil },
+		build:    func(any, *slog.Logger) (pbx.Driver, error) { return sim.New(sim.Config{}) },
+	},
+}

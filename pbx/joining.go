@@ -1,0 +1,130 @@
+package pbx
+
+import "rccgw/csta"
+
+// A Joining is a transfer or a conference: two calls of one device become one.
+type Joining struct {
+	Device    string // the transferring or conferencing device
+	Primary   string // the callID of its held call, or of its only one
+	Secondary string // the callID of its active call; empty for a single-step transfer
+	Result    string // the callID of what results: one of the two, or a new one
+	To        csta.ExtendedDeviceID
+	Cause     csta.EventCause
+}
+
+// Transferred reports that the device joined the far ends of its calls and left.
+// In a single-step transfer there is no secondary call: the new party enters
+// the resulting call by Delivered or Established. The far ends keep their
+// states: one that still alerts goes on alerting, one that holds goes on
+// holding. A joining of calls that the device is not in, or into a third call,
+// changes nothing.
+func (m *Calls) Transferred(j Joining) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	joined := m.join(j, false)
+	for _, conn := range joined.all {
+		if !conn.Own {
+			continue
+		}
+		ev := &csta.TransferedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), TransferringDevice: joined.by,
+			TransferredToDevice: orNotKnown(j.To), TransferredConnections: joined.items(j.Result), LocalConnectionInfo: conn.State, Cause: j.Cause}
+		if j.Secondary != "" {
+			ev.SecondaryOldCall = csta.Connection(j.Secondary, j.Device)
+		}
+		m.emit(conn.Device, ev)
+	}
+}
+
+// Conferenced reports that the device joined its two calls and stayed.
+func (m *Calls) Conferenced(j Joining) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	joined := m.join(j, true)
+	for _, conn := range joined.all {
+		if !conn.Own {
+			continue
+		}
+		ev := &csta.ConferencedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), ConferencingDevice: joined.by,
+			AddedParty: orNotKnown(j.To), ConferenceConnections: joined.items(j.Result), LocalConnectionInfo: conn.State, Cause: j.Cause}
+		if j.Secondary != "" {
+			ev.SecondaryOldCall = csta.Connection(j.Secondary, j.Device)
+		}
+		m.emit(conn.Device, ev)
+	}
+}
+
+// joined is what a join came to.
+type joined struct {
+	by   csta.ExtendedDeviceID // the device that joined, as others are shown it
+	all  []Connection          // all that were in either call, with the state they are left in
+	kept []keptConnection      // those that go on
+}
+
+type keptConnection struct {
+	oldCall, device string
+	shown           csta.ExtendedDeviceID
+}
+
+// items returns what became of the connections that go on, made anew for each
+// event: its receivers own it.
+func (j joined) items(result string) []csta.ConnectionListItem {
+	items := make([]csta.ConnectionListItem, len(j.kept))
+	for i, k := range j.kept {
+		items[i] = csta.ConnectionListItem{NewConnection: csta.Connection(result, k.device), OldConnection: csta.Connection(k.oldCall, k.device),
+			Endpoint: &csta.Endpoint{DeviceID: k.shown.DeviceIdentifier, NotKnown: k.shown.NotKnown, Restricted: k.shown.Restricted}}
+	}
+	return items
+}
+
+// join makes one call of two.
+func (m *Calls) join(j Joining, stays bool) (done joined) {
+	primary, conn := m.lookup(j.Primary, j.Device)
+	if conn == nil || j.Primary == j.Secondary || j.Result != j.Primary && j.Result != j.Secondary && m.calls[j.Result] != nil {
+		return joined{}
+	}
+	old := []*Call{primary}
+	if j.Secondary != "" {
+		secondary, conn := m.lookup(j.Secondary, j.Device)
+		if conn == nil {
+			return joined{}
+		}
+		old = append(old, secondary)
+	}
+	done.by = conn.Shown()
+	result := &Call{ID: j.Result, Calling: primary.Calling, Called: primary.Called, LastRedirected: csta.RedirectionDeviceID{NotRequired: true}}
+	if !stays {
+		result.LastRedirected = redirection(done.by)
+	}
+	for _, c := range old {
+		for _, conn := range c.Connections {
+			m.unindex(c, conn.Device)
+			if conn.Device == j.Device {
+				conn.State = Connected
+				if !stays {
+					conn.State = Null
+					if c == primary {
+						done.all = append(done.all, conn)
+					}
+					continue
+				}
+			}
+			// Who is in both calls goes on with the first of its connections.
+			if result.find(conn.Device) != nil {
+				continue
+			}
+			m.enter(result, conn.Party, conn.State)
+			done.all = append(done.all, conn)
+			done.kept = append(done.kept, keptConnection{c.ID, conn.Device, conn.Shown()})
+		}
+		delete(m.calls, c.ID)
+	}
+	if len(result.Connections) == 0 {
+		return done
+	}
+	if !stays {
+		result.Calling = result.Connections[0].Shown()
+		result.Called = j.To
+	}
+	m.calls[result.ID] = result
+	return done
+}
