@@ -103,6 +103,7 @@ func console(t *testing.T, b block, env []string) (ran int) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		cmd := exec.CommandContext(ctx, "sh", "-c", command)
 		cmd.Env = env
+		cmd.WaitDelay = 5 * time.Second // for what it left in the background
 		out, err := cmd.CombinedOutput()
 		cancel()
 		ran++

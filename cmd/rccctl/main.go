@@ -44,6 +44,7 @@ var errUsage = errors.New("see rccctl -help")
 type tool struct {
 	server  string
 	http    string
+	pbx     string
 	user    string
 	ca      string
 	cert    string
@@ -81,7 +82,7 @@ func init() { // not a literal: help lists the commands, and is one of what they
 		{"dnd", "LINE [on|off]", "show or change do-not-disturb", 1, 2, on(dnd)},
 		{"snapshot", "LINE", "list the calls of the line", 1, 1, on(snapshot)},
 		{"features", "LINE", "list what the line's PBX can do", 1, 1, on(features)},
-		{"sim", "[PHONE [ACTION [NUMBER]]]", "list the phones of the simulated PBX, or be the hand at one", 0, 3, sim},
+		{"sim", "[PHONE [ACTION [NUMBER]]]", "list the phones of the simulated PBX, or be the hand at one", 0, 5, sim},
 	}
 }
 
@@ -91,6 +92,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&t.server, "server", fromEnv("RCCCTL_SERVER", "tcp://127.0.0.1:5060"), "the gateway: udp://, tcp:// or tls://host:port; default from RCCCTL_SERVER")
 	flags.StringVar(&t.http, "http", fromEnv("RCCCTL_HTTP", "http://127.0.0.1:8080"), "the gateway's HTTP address, for sim; default from RCCCTL_HTTP")
+	flags.StringVar(&t.pbx, "pbx", "sim", "name of the simulated PBX, for sim")
 	flags.StringVar(&t.user, "user", "rccctl", "who we are: the user of the From address")
 	flags.StringVar(&t.ca, "ca", "", "PEM file of the authority of a tls:// gateway; empty: the system's")
 	flags.StringVar(&t.cert, "cert", "", "PEM file of our certificate, where the gateway requires one")

@@ -35,6 +35,7 @@ type value struct {
 	keys   []string
 	values []value
 	list   bool
+	object bool
 }
 
 func ordered(d *json.Decoder) (value, error) {
@@ -46,7 +47,7 @@ func ordered(d *json.Decoder) (value, error) {
 	if !ok {
 		return value{text: fmt.Sprint(tok)}, nil
 	}
-	v := value{list: delim == '['}
+	v := value{list: delim == '[', object: delim == '{'}
 	for d.More() {
 		if !v.list {
 			key, err := d.Token()
@@ -93,6 +94,8 @@ func (v value) word() string {
 			items = append(items, item.word())
 		}
 		return "[" + strings.Join(items, ", ") + "]"
+	case v.object && v.keys == nil:
+		return "none"
 	case v.keys == nil:
 		return v.text
 	case v.get("callID") != "":

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"rccgw/pbx"
+	"rccgw/pbx/asterisk"
 	"rccgw/pbx/sim"
 )
 
@@ -25,6 +26,11 @@ func kindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
 
 // kinds are the drivers, by the name that RCC_PBX_<NAME>_DRIVER gives.
 var kinds = map[string]kind{
+	"asterisk": {
+		settings: func() any { return new(asterisk.Settings) },
+		check:    func(s any) error { return s.(*asterisk.Settings).Check() },
+		build:    func(s any, log *slog.Logger) (pbx.Driver, error) { return asterisk.New(*s.(*asterisk.Settings), log) },
+	},
 	"sim": {
 		settings: func() any { return new(struct{}) },
 		check:    func(any) error { return nil },

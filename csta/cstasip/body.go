@@ -37,6 +37,7 @@ func multipart(body []byte, boundary string) (doc []byte, ok bool) {
 	if boundary == "" || len(boundary) > 70 {
 		return nil, false
 	}
+	const crlf = "\r\n"
 	delimiter := []byte("--" + boundary)
 	for {
 		i := bytes.Index(body, delimiter)
@@ -47,11 +48,11 @@ func multipart(body []byte, boundary string) (doc []byte, ok bool) {
 		if bytes.HasPrefix(body, []byte("--")) {
 			return nil, false
 		}
-		_, after, found := bytes.Cut(body, crlf)
+		_, after, found := bytes.Cut(body, []byte(crlf))
 		if !found {
 			return nil, false
 		}
-		end := bytes.Index(after, append(crlf[:len(crlf):len(crlf)], delimiter...))
+		end := bytes.Index(after, []byte(crlf+"--"+boundary))
 		if end < 0 {
 			return nil, false
 		}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emiago/sipgo/sip"
+
 	"rccgw/csta"
 )
 
@@ -60,13 +62,11 @@ type ClientConfig struct {
 // number of clients. If its connection is lost the next request opens another.
 type Endpoint struct {
 	core
-	network string
-	address string
-	host    string
+	way  flow
+	host string
 
 	mu      sync.Mutex
 	clients map[string]*Client // by their tag
-	flow    flow
 	closed  bool
 }
 
@@ -83,74 +83,61 @@ func connect(ctx context.Context, n network, server string, config *tls.Config, 
 	if err != nil {
 		return nil, err
 	}
-	e := &Endpoint{network: network, address: address, clients: map[string]*Client{}}
-	e.host, _, _ = net.SplitHostPort(address)
-	e.core.init(n, log, config, "")
-	e.transport.receive = e.receive
-	e.transport.malformed = func(f flow, _ *message, err error) {
-		log.Warn("malformed SIP message", "peer", f.peer, "error", headerText(clip(err.Error())))
+	host, port, ok := hostPort(address)
+	if !ok || port == 0 {
+		return nil, fmt.Errorf("cstasip: server %q: want udp://, tcp:// or tls://host:port", server)
 	}
-	e.transport.panicked = func(where string, value any, stack []byte) {
+	if network == tlsNet && config != nil && config.ServerName == "" {
+		config = config.Clone()
+		config.ServerName = host
+	}
+	e := &Endpoint{host: host, clients: map[string]*Client{}}
+	e.core.init(n, log, config, "")
+	e.core.arrived, e.core.served, e.core.answered = e.arrived, e.serve, e.response
+	e.core.malformed = func(_ string, from netip.AddrPort, err error) {
+		log.Warn("malformed SIP message", "peer", from, "error", headerText(clip(err.Error())))
+	}
+	e.core.panicked = func(where string, value any, stack []byte) {
 		log.Error("panic", "where", where, "panic", fmt.Sprint(value), "stack", string(stack))
 	}
-	e.transport.refused = func(string, netip.Addr, string) {}
-	if e.flow, err = e.reach(ctx); err != nil {
+	e.gate.refused = func(string, netip.Addr, string) {}
+	if err := e.reach(ctx, network, uint16(port)); err != nil {
 		e.Close()
-		return nil, err
+		return nil, fmt.Errorf("cstasip: %w", err)
 	}
 	return e, nil
 }
 
 // reach opens the way to the server.
-func (e *Endpoint) reach(ctx context.Context) (flow, error) {
-	host, port, err := net.SplitHostPort(e.address)
+func (e *Endpoint) reach(ctx context.Context, network string, port uint16) error {
+	addr, err := e.resolve(ctx, e.host)
 	if err != nil {
-		return flow{}, fmt.Errorf("cstasip: %w", err)
+		return err
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
+	e.way = flow{network: network, peer: netip.AddrPortFrom(addr, port)}
+	if network == udpNet {
+		e.way.sock, err = e.listenUDP(ctx, net.JoinHostPort(e.net.localFor(addr).String(), "0"))
+		e.core.serve()
+		return err
+	}
+	// sipgo opens the connection that a request would go over.
+	probe := leg{core: &e.core, target: "sip:" + net.JoinHostPort(e.host, strconv.Itoa(int(port)))}
+	req, err := probe.request(e.way, options, 1, newBranch(), "", nil)
 	if err != nil {
-		return flow{}, fmt.Errorf("cstasip: port %q", port)
+		return err
 	}
-	addr, err := e.resolve(ctx, host)
+	c, err := e.tpl.ClientRequestConnection(ctx, req)
 	if err != nil {
-		return flow{}, fmt.Errorf("cstasip: %w", err)
+		return err
 	}
-	to := netip.AddrPortFrom(addr, uint16(n))
-	if e.network != udpNet {
-		c, err := e.connect(ctx, e.network, to, host)
-		if err != nil {
-			return flow{}, fmt.Errorf("cstasip: %w", err)
-		}
-		return flow{conn: c, peer: to}, nil
-	}
-	s, err := e.listenUDP(ctx, net.JoinHostPort(e.net.localFor(addr).String(), "0"))
-	if err != nil {
-		return flow{}, fmt.Errorf("cstasip: %w", err)
-	}
-	e.serve()
-	return flow{sock: s, peer: to}, nil
-}
-
-// way returns the way to the server, a new one if the last is lost.
-func (e *Endpoint) way(ctx context.Context) (flow, error) {
-	e.mu.Lock()
-	f := e.flow
-	e.mu.Unlock()
-	if f.alive() {
-		return f, nil
-	}
-	f, err := e.reach(ctx)
-	if err != nil {
-		return flow{}, err
-	}
-	e.mu.Lock()
-	e.flow = f
-	e.mu.Unlock()
-	return f, nil
+	e.dialled = addrPort(c.LocalAddr())
+	_, err = c.TryClose() // gives back what was taken; the connection stays
+	return err
 }
 
 // Close closes the endpoint at once; clients that are still open end with
-// ErrShutdown, without BYE.
+// ErrShutdown, without BYE. It must not be called by OnEvent or a Handler of its
+// clients, for which it waits.
 func (e *Endpoint) Close() {
 	e.mu.Lock()
 	if e.closed {
@@ -167,7 +154,7 @@ func (e *Endpoint) Close() {
 		c.end(ErrShutdown)
 	}
 	e.halt()
-	e.transport.close()
+	e.core.close()
 }
 
 // A Client is the computing function's side of a TR/87 dialog. It is a
@@ -187,10 +174,19 @@ type Client struct {
 	allowed string       // the server's Allow
 	expiry  sessionTimer
 	timer   *time.Timer
-	queue   []func()
+	queue   []*delivery
 	working bool
 	err     error
 	done    chan struct{}
+}
+
+// A delivery is a request of the server, in order of arrival.
+type delivery struct {
+	c     *Client
+	m     *message
+	rec   *record
+	since time.Time
+	run   func() // nil: its transaction is not there yet
 }
 
 // Dial opens a dialog, and a socket or connection for it alone. It returns when
@@ -232,7 +228,7 @@ func (e *Endpoint) Dial(ctx context.Context, cfg ClientConfig) (*Client, error) 
 	c.leg = leg{
 		core: &e.core, callID: newTag() + "@" + host, localTag: tag,
 		local: "<" + cfg.From + ">;tag=" + tag, remote: "<" + cfg.To + ">",
-		target: cfg.To, network: e.network, user: uriUser(cfg.From),
+		target: cfg.To, network: e.way.network, user: uriUser(cfg.From),
 	}
 	e.mu.Lock()
 	if e.closed {
@@ -280,7 +276,7 @@ func (c *Client) invite(ctx context.Context) error {
 
 func (c *Client) inviteOnce(ctx context.Context, body []byte) (*message, error) {
 	answers := make(chan outcome, 1)
-	f, cseq, branch, err := c.transmit(ctx, invite, c.timerLines(), body, answers)
+	via, cseq, err := c.transmit(ctx, invite, c.timerLines(), body, answers)
 	if err != nil {
 		return nil, err
 	}
@@ -293,9 +289,11 @@ func (c *Client) inviteOnce(ctx context.Context, body []byte) (*message, error) 
 	}
 	// RFC 3261 §9.1: the CANCEL has the branch of its INVITE.
 	c.mu.Lock()
-	wire := c.leg.request(f, cancel, cseq, branch, "", nil)
+	req, err := c.leg.request(c.e.way, cancel, cseq, via, "", nil)
 	c.mu.Unlock()
-	_ = f.write(wire)
+	if err == nil {
+		_ = c.e.tpl.WriteMsg(req)
+	}
 	return nil, ctx.Err()
 }
 
@@ -327,63 +325,80 @@ func (c *Client) timerLines() string {
 }
 
 // transmit sends a request of the dialog. Requests leave in the order of their
-// CSeqs. INVITEs are acknowledged before the outcome is told.
-func (c *Client) transmit(ctx context.Context, method, headers string, body []byte, to chan<- outcome) (f flow, cseq uint32, branch string, err error) {
+// CSeqs. to is told the outcome; it must have room.
+func (c *Client) transmit(ctx context.Context, method, headers string, body []byte, to chan<- outcome) (branch string, cseq uint32, err error) {
+	f := c.e.way
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	for range 2 {
-		if f, err = c.e.way(ctx); err != nil {
-			return f, 0, "", err
-		}
 		branch = newBranch()
 		c.mu.Lock()
-		if c.leg.flow != f {
-			c.leg.use(f)
-		}
 		c.leg.cseq++
 		cseq = c.leg.cseq
 		h := headers
 		if method == invite || method == update {
 			h += c.leg.contact(f)
 		}
-		wire := c.leg.request(f, method, cseq, branch, h, body)
+		req, err := c.leg.request(f, method, cseq, branch, h, body)
 		c.mu.Unlock()
-		err = c.e.request(f, method, branch, wire, nil, func(m *message, err error) {
-			if m != nil && method == invite {
-				c.acknowledge(f, cseq, branch, m)
+		if err != nil {
+			return "", 0, err
+		}
+		var again func()
+		if method == invite {
+			again = func() { c.acknowledge(cseq) }
+		}
+		err = c.e.send(ctx, req, func(m *message, err error) {
+			if m != nil && method == invite && m.status < 300 {
+				c.acknowledge(cseq)
 			}
 			to <- outcome{m, err}
-		})
-		if err == nil || !f.reliable() || errors.Is(err, errHalted) {
-			return f, cseq, branch, err
+		}, again)
+		if err == nil || !f.reliable() || errors.Is(err, errStopped) {
+			return branch, cseq, err
 		}
+		c.e.discard(f) // and once more, over another connection
 	}
-	return f, cseq, branch, err
+	return branch, cseq, ErrDisconnected
 }
 
-// acknowledge takes the dialog's data from the answer to an INVITE and sends
-// its ACK. It runs in the reader, so that the dialog stands when the next message
-// is read.
-func (c *Client) acknowledge(f flow, cseq uint32, branch string, m *message) {
+// acknowledge sends the ACK of a 2xx to INVITE.
+func (c *Client) acknowledge(cseq uint32) {
 	c.mu.Lock()
-	if m.status < 300 {
-		if c.leg.remoteTag == "" {
-			c.leg.remoteTag, c.leg.remote = m.toTag, m.to
-			routes := m.list("record-route")
-			for i := range routes {
-				c.leg.routes = append(c.leg.routes, routes[len(routes)-1-i])
-			}
-		}
-		if target, ok := contactOf(m); ok {
-			c.leg.target = target
-		}
-		if v := m.header("allow"); v != "" {
-			c.allowed = v
+	req, err := c.leg.ack(c.e.way, cseq)
+	c.mu.Unlock()
+	if err == nil {
+		_ = c.e.tpl.WriteMsg(req) // if it is lost, the 2xx comes again
+	}
+}
+
+// response sees every response in the reader: the dialog must stand when the
+// message behind the 2xx is read.
+func (e *Endpoint) response(m *message) {
+	if m.method != invite || m.status < 200 || m.status > 299 {
+		return
+	}
+	e.mu.Lock()
+	c := e.clients[m.fromTag]
+	e.mu.Unlock()
+	if c == nil || c.leg.callID != m.callID {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leg.remoteTag == "" {
+		c.leg.remoteTag, c.leg.remote = m.toTag, m.to
+		routes := m.list("record-route")
+		for i := range routes {
+			c.leg.routes = append(c.leg.routes, routes[len(routes)-1-i])
 		}
 	}
-	wire := c.leg.ack(f, cseq, branch, m)
-	c.mu.Unlock()
-	c.e.core.acknowledge(f, branch, wire)
+	if target, ok := contactOf(m); ok {
+		c.leg.target = target
+	}
+	if v := m.header("allow"); v != "" {
+		c.allowed = v
+	}
 }
 
 // accepted takes the 2xx of the first INVITE.
@@ -499,7 +514,7 @@ func (c *Client) roundTrip(ctx context.Context, method, headers string, body []b
 		return nil, err
 	}
 	answers := make(chan outcome, 1)
-	if _, _, _, err := c.transmit(ctx, method, headers, body, answers); err != nil {
+	if _, _, err := c.transmit(ctx, method, headers, body, answers); err != nil {
 		return nil, err
 	}
 	select {
@@ -534,7 +549,7 @@ func (c *Client) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message,
 		return nil, fmt.Errorf("cstasip: answer of type %q", clip(m.header("content-type")))
 	}
 	if len(doc) == 0 {
-		return nil, nil
+		return nil, errors.New("cstasip: the answer has no body")
 	}
 	resp, _, err := csta.Decode(doc)
 	if err != nil {
@@ -615,7 +630,6 @@ func (c *Client) end(err error) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	c.leg.use(flow{})
 	close(c.done)
 	c.mu.Unlock()
 	c.e.mu.Lock()
@@ -623,88 +637,123 @@ func (c *Client) end(err error) {
 	c.e.mu.Unlock()
 }
 
-// receive takes a message from a reader.
-func (e *Endpoint) receive(m *message) {
-	if !m.request() {
-		e.respond(m)
-		return
-	}
+// arrived gives a request of the server its ticket. It runs in the reader.
+func (e *Endpoint) arrived(t *ticket) {
+	m := t.m
 	e.mu.Lock()
 	c := e.clients[m.toTag]
 	e.mu.Unlock()
-	if c != nil && c.leg.callID == m.callID {
-		c.receive(m)
-		return
-	}
-	switch m.method {
-	case ack:
-	case options:
-		e.answer(m, answer{status: 200, headers: allowLine + acceptLine})
-	default:
-		e.answer(m, answer{status: 481})
-	}
-}
-
-func (e *Endpoint) answer(m *message, a answer) {
-	_ = m.replyFlow().write(m.reply(a, newTag()))
-}
-
-func (c *Client) receive(m *message) {
-	c.mu.Lock()
 	switch {
-	case c.leg.remoteTag == "":
-		// Overtook the answer to our INVITE: it comes again.
-		c.mu.Unlock()
-		return
-	case c.leg.remoteTag != m.fromTag:
-		c.mu.Unlock()
-		c.e.answer(m, answer{status: 481})
+	case c != nil && c.leg.callID == m.callID:
+		c.arrived(t)
+	case m.method == options:
+		t.answer = &answer{status: 200, headers: allowLine + acceptLine}
+	default:
+		t.answer = &answer{status: 481}
+	}
+}
+
+func (c *Client) arrived(t *ticket) {
+	m := t.m
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leg.remoteTag == "" {
+		return // it overtook the answer to our INVITE, and comes again
+	}
+	if c.leg.remoteTag != m.fromTag {
+		t.answer = &answer{status: 481}
 		return
 	}
 	c.expiry.alive = time.Now()
-	c.mu.Unlock()
 	switch m.method {
 	case ack:
 	case bye:
-		c.e.answer(m, answer{status: 200})
-		err := ErrBye
-		if text, ok := param(strings.TrimPrefix(m.header("reason"), "SIP"), "text"); ok {
-			err = fmt.Errorf("%w: %s", ErrBye, clip(unquote(text)))
-		}
-		c.end(err)
+		t.answer = &answer{status: 200}
+		t.in = &delivery{c: c, m: m}
 	case options:
-		c.e.answer(m, answer{status: 200, headers: allowLine + acceptLine})
+		t.answer = &answer{status: 200, headers: allowLine + acceptLine}
 	case info, update, invite:
-		c.enqueue(m)
+		rec, v := c.inbox.receive(m, time.Now(), t.branch)
+		switch v {
+		case pending:
+			t.again, t.branch = true, rec.brand
+		case repeated:
+			t.again, t.branch, t.answer = true, rec.brand, &rec.answer
+		case conflict:
+			t.answer = &answer{status: 500, reason: "CSeq Out of Order"}
+		case fresh:
+			t.in = &delivery{c: c, m: m, rec: rec, since: time.Now()}
+			c.queue = append(c.queue, t.in)
+		}
 	default:
-		c.e.answer(m, answer{status: 405, headers: allowLine})
+		t.answer = &answer{status: 405, headers: allowLine}
 	}
 }
 
-// enqueue serves what is new among the server's requests. An event is answered
-// here and delivered by a goroutine, in order.
-func (c *Client) enqueue(m *message) {
+// serve does what the ticket says.
+func (e *Endpoint) serve(t *ticket, tx *sip.ServerTx) {
+	switch {
+	case t.err != nil, t.m.method == ack, t.m.method == cancel:
+		tx.Terminate()
+	case t.answer != nil:
+		_ = tx.Respond(t.m.response(*t.answer, newTag()))
+		if t.in != nil {
+			t.in.c.byed(t.m)
+		}
+	case t.in != nil:
+		t.in.c.deliver(t.in, tx)
+	default:
+		tx.Terminate()
+	}
+}
+
+// byed takes the server's BYE.
+func (c *Client) byed(m *message) {
+	err := ErrBye
+	if text, ok := param(strings.TrimPrefix(m.header("reason"), "SIP"), "text"); ok {
+		err = fmt.Errorf("%w: %s", ErrBye, clip(unquote(text)))
+	}
+	c.end(err)
+}
+
+// deliver answers an event and hands it on when its turn comes; what is no event
+// is answered at its turn.
+func (c *Client) deliver(in *delivery, tx *sip.ServerTx) {
+	run := c.read(in, tx)
 	c.mu.Lock()
-	rec, v := c.inbox.receive(m, time.Now())
-	var a answer
-	if v == repeated {
-		a = rec.answer
+	in.run = run
+	for len(c.queue) > 0 && c.queue[0].run == nil && time.Since(c.queue[0].since) > ticketTimeout {
+		c.inbox.cancel(c.queue[0].rec)
+		c.queue = c.queue[1:]
 	}
+	if c.working {
+		c.mu.Unlock()
+		return
+	}
+	c.working = true
+	for len(c.queue) > 0 && c.queue[0].run != nil {
+		run := c.queue[0].run
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		c.mu.Unlock()
+		c.e.guard("delivering", run)
+		c.mu.Lock()
+	}
+	if len(c.queue) == 0 {
+		c.queue = nil
+	}
+	c.working = false
 	c.mu.Unlock()
-	switch v {
-	case pending:
-		return
-	case repeated:
-		c.e.answer(m, a)
-		return
-	case conflict:
-		c.e.answer(m, answer{status: 500, reason: "CSeq Out of Order"})
-		return
-	}
-	doc, ok := cstaPart(m)
+}
+
+// read decodes a request of the server, answers it if it is an event, and
+// returns what is to be done in its turn.
+func (c *Client) read(in *delivery, tx *sip.ServerTx) func() {
+	nothing := func() {}
+	doc, ok := cstaPart(in.m)
 	if !ok {
-		c.finish(m, rec, answer{status: 415, headers: acceptLine})
-		return
+		c.finish(in, tx, answer{status: 415, headers: acceptLine})
+		return nothing
 	}
 	var req csta.Message
 	var edition csta.Edition
@@ -712,53 +761,28 @@ func (c *Client) enqueue(m *message) {
 	if len(doc) > 0 {
 		if req, edition, err = csta.Decode(doc); err != nil {
 			if a, bad := undecoded(err); bad {
-				c.finish(m, rec, a)
-				return
+				c.finish(in, tx, a)
+				return nothing
 			}
 		}
 	}
 	if ev, ok := req.(csta.Event); ok && err == nil {
-		c.finish(m, rec, answer{status: 200})
-		if c.cfg.OnEvent != nil {
-			c.do(func() { c.cfg.OnEvent(ev) })
+		c.finish(in, tx, answer{status: 200})
+		if c.cfg.OnEvent == nil {
+			return nothing
 		}
-		return
+		return func() { c.cfg.OnEvent(ev) }
 	}
-	c.do(func() { c.finish(m, rec, c.serve(m, req, edition, err)) })
+	return func() { c.finish(in, tx, c.serve(in.m, req, edition, err)) }
 }
 
-// do runs f after everything that was given to do before.
-func (c *Client) do(f func()) {
+func (c *Client) finish(in *delivery, tx *sip.ServerTx, a answer) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.queue = append(c.queue, f)
-	if !c.working {
-		c.working = true
-		c.e.spawn(c.work)
-	}
-}
-
-func (c *Client) work() {
-	for {
-		c.mu.Lock()
-		if len(c.queue) == 0 {
-			c.queue, c.working = nil, false
-			c.mu.Unlock()
-			return
-		}
-		f := c.queue[0]
-		c.queue[0] = nil
-		c.queue = c.queue[1:]
-		c.mu.Unlock()
-		c.e.guard(f)
-	}
-}
-
-func (c *Client) finish(m *message, rec *record, a answer) {
-	c.mu.Lock()
-	c.inbox.answer(rec, a, time.Now())
+	c.inbox.answer(in.rec, a, time.Now())
 	c.mu.Unlock()
-	c.e.answer(m, a)
+	if err := tx.Respond(in.m.response(a, "")); err != nil {
+		c.log.Debug("answer not sent", "error", err)
+	}
 }
 
 // serve answers a request of the server that is not an event.

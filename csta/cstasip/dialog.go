@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emiago/sipgo/sip"
+
 	"rccgw/csta"
 )
 
@@ -33,7 +35,7 @@ type Dialog struct {
 	inbox   inbox     // what was received
 	queue   []*job    // requests that wait, in order of arrival
 	busy    *job      // the request in service
-	tx      *inviteTx // of the last INVITE, until it is acknowledged
+	invite  *inviteTx // the last INVITE, until it is acknowledged
 	working bool      // a goroutine serves the queue
 	begun   uint32    // requests whose service has begun
 	written uint32    // requests whose answer is written
@@ -43,6 +45,7 @@ type Dialog struct {
 	timer   *time.Timer
 	timerAt time.Time
 
+	leaving bool // the client's BYE has arrived
 	ended   bool
 	closed  bool      // Session.Close was or is called
 	counted bool      // in Server.open
@@ -50,18 +53,39 @@ type Dialog struct {
 	linger  time.Time // until when an ended dialog repeats its answers
 }
 
-// A job is a request that is served.
+// A job is a request that is served: a place in the queue from its arrival on,
+// and its transaction as soon as sipgo has made one.
 type job struct {
+	dialog   *Dialog
 	m        *message
-	rec      *record   // nil for INVITE
-	tx       *inviteTx // of INVITE
-	undo     func()    // of a re-INVITE's epoch
+	tx       *sip.ServerTx // nil: not there yet
+	since    time.Time     // when it arrived
+	rec      *record       // nil for INVITE
+	invite   *inviteTx     // of INVITE
+	undo     func()        // of a re-INVITE's epoch
 	deadline time.Time
-	answered bool // at the deadline, or by CANCEL
+	forced   bool // to be served without transaction
+	answered bool // it was served, or its deadline is over
+
+	// again are repetitions with a transaction of their own, that came while the
+	// request was served: over another connection, say.
+	again []repetition
 }
 
+type repetition struct {
+	m  *message
+	tx *sip.ServerTx
+}
+
+// ticketTimeout is how long a place in the queue waits for its transaction. It
+// comes at once, but where the client has closed its connection behind its
+// request, sipgo first tries to connect to it; and where a broken client has
+// used a branch twice, it never comes. Then the request is served all the same,
+// and its answer kept.
+const ticketTimeout = t1
+
 // first reports whether the job is the INVITE that opens the dialog.
-func (j *job) first() bool { return j.tx != nil && j.m.toTag == "" }
+func (j *job) first() bool { return j.invite != nil && j.m.toTag == "" }
 
 // User returns the user part of a SIP URI, or the number of a tel URI with its
 // parameters, as they are written.
@@ -84,25 +108,32 @@ func (d *Dialog) Edition() csta.Edition {
 	return d.edition
 }
 
-// receive takes an in-dialog request from a reader.
-func (d *Dialog) receive(m *message) {
+// arrived gives an in-dialog request its ticket. It runs in the reader.
+func (d *Dialog) arrived(t *ticket) {
+	m := t.m
 	switch m.method {
 	case bye:
-		d.bye(m)
-		return
-	case info, update, invite:
+		d.mu.Lock()
+		d.leaving = true
+		d.mu.Unlock()
+		t.answer = &answer{status: 200}
+		// Now and here: a client may hang up and close its connection at once, and
+		// then sipgo has no transaction for us.
+		d.server.spawn(func() { d.end(ErrBye, false, nil) })
 	case options:
 		// A keep-alive: answered at once, whatever is in service.
 		d.mu.Lock()
 		d.lives(m)
 		d.mu.Unlock()
-		d.server.send(m, d.server.capabilities(), "")
-		return
+		a := d.server.capabilities()
+		t.answer = &a
+	case info, update:
+		d.enqueue(t)
+	case invite:
+		d.reinvited(t)
 	default:
-		d.server.send(m, answer{status: 405, headers: allowLine}, "")
-		return
+		t.answer = &answer{status: 405, headers: allowLine}
 	}
-	d.enqueue(m)
 }
 
 // lives notes a sign of life from the client, and the way it came. Any request
@@ -110,9 +141,9 @@ func (d *Dialog) receive(m *message) {
 // It counts as the ACK as well, which may come late or not at all.
 func (d *Dialog) lives(m *message) {
 	d.expiry.alive = time.Now()
-	if d.tx != nil {
-		d.tx.confirm()
-		d.tx = nil
+	if d.invite != nil {
+		d.invite.confirm()
+		d.invite = nil
 	}
 	if m.flow != d.source {
 		d.source = m.flow
@@ -120,90 +151,118 @@ func (d *Dialog) lives(m *message) {
 	}
 }
 
-// enqueue gives a request its place among the dialog's requests. It runs in the
-// reader: the place is that of arrival.
-func (d *Dialog) enqueue(m *message) {
+// enqueue gives a request its place among the dialog's requests.
+func (d *Dialog) enqueue(t *ticket) {
 	now := time.Now()
-	s := d.server
-	var j *job
-	if m.method == invite {
-		tx, again := s.inviteFor(m)
-		if again {
-			tx.repeat()
-			return
-		}
-		j = &job{m: m, tx: tx}
-	}
+	m := t.m
 	d.mu.Lock()
-	if d.ended {
-		d.mu.Unlock()
-		d.reject(j, m, answer{status: 481})
+	defer d.mu.Unlock()
+	rec, v := d.inbox.receive(m, now, t.branch)
+	if v == fresh && (d.ended || d.leaving) {
+		d.inbox.cancel(rec)
+		t.answer = &answer{status: 481}
 		return
 	}
-	if j == nil {
-		rec, v := d.inbox.receive(m, now)
-		switch v {
-		case pending:
-			d.mu.Unlock()
-			return
-		case repeated:
-			a := rec.answer
+	switch v {
+	case pending:
+		t.again, t.branch, t.job = true, rec.brand, rec.job
+		return
+	case repeated:
+		t.again = true
+		if !d.ended {
 			d.lives(m)
-			d.mu.Unlock()
-			s.stats.repeated.Add(1)
-			s.send(m, a, "")
-			return
-		case conflict:
-			d.mu.Unlock()
-			s.log.Warn("request out of order", "dialog", d.leg.callID, "peer", m.flow.peer, "method", m.method, "cseq", m.cseq)
-			s.send(m, answer{status: 500, reason: "CSeq Out of Order"}, "")
-			return
 		}
-		j = &job{m: m, rec: rec}
+		d.server.stats.repeated.Add(1)
+		t.branch, t.answer = rec.brand, &rec.answer
+		return
+	case conflict:
+		d.server.log.Warn("request out of order", "dialog", d.leg.callID, "peer", m.flow.peer, "method", m.method, "cseq", m.cseq)
+		t.answer = &answer{status: 500, reason: "CSeq Out of Order"}
+		return
 	}
 	d.lives(m)
-	if len(d.queue) >= s.cfg.MaxRequests {
-		a := answer{status: 503, headers: "Retry-After: 5\r\n"}
-		if j.rec != nil {
-			d.inbox.answer(j.rec, a, now)
+	if len(d.queue) >= d.server.cfg.MaxRequests {
+		t.answer = &answer{status: 503, headers: "Retry-After: 5\r\n"}
+		d.inbox.answer(rec, *t.answer, now)
+		return
+	}
+	t.job = &job{dialog: d, m: m, rec: rec, since: now, deadline: now.Add(d.server.cfg.RequestTimeout)}
+	rec.job = t.job
+	d.queue = append(d.queue, t.job)
+	d.arm(t.job.deadline)
+}
+
+// reinvited gives a re-INVITE its place; an epoch begins with it.
+func (d *Dialog) reinvited(t *ticket) {
+	tx, again := d.server.inviteFor(t.m, t.branch)
+	t.branch = tx.brand
+	if again {
+		t.again = true
+		return
+	}
+	t.invite = tx
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended || d.leaving {
+		t.answer = &answer{status: 481}
+		return
+	}
+	d.lives(t.m)
+	if len(d.queue) >= d.server.cfg.MaxRequests {
+		t.answer = &answer{status: 503, headers: "Retry-After: 5\r\n"}
+		return
+	}
+	tx.belongs(d)
+	d.invite = tx
+	t.job = &job{dialog: d, m: t.m, invite: tx, undo: d.inbox.turn(), since: now, deadline: now.Add(d.server.cfg.RequestTimeout)}
+	d.queue = append(d.queue, t.job)
+	d.arm(t.job.deadline)
+}
+
+// deposit brings a job its transaction. The goroutine that brings the one that
+// is next serves the queue.
+func (d *Dialog) deposit(j *job, m *message, tx *sip.ServerTx) {
+	d.mu.Lock()
+	if m != j.m {
+		// A repetition. Where the answer was given meanwhile, it gets it as well.
+		if j.answered {
+			a := answer{status: 500}
+			if j.rec != nil && j.rec.done {
+				a = j.rec.answer
+			}
+			d.mu.Unlock()
+			d.server.respond(tx, m, a, "")
+			return
 		}
+		j.again = append(j.again, repetition{m, tx})
 		d.mu.Unlock()
-		d.reject(j, m, a)
 		return
 	}
-	if j.tx != nil {
-		j.tx.belongs(d)
-		d.tx = j.tx
-		j.undo = d.inbox.turn()
-	}
-	j.deadline = now.Add(s.cfg.RequestTimeout)
-	d.queue = append(d.queue, j)
-	d.arm(j.deadline)
-	d.start()
-	d.mu.Unlock()
-}
-
-func (d *Dialog) reject(j *job, m *message, a answer) {
-	if j != nil && j.tx != nil {
-		j.tx.answer(a)
+	j.tx = tx
+	if j.answered && j.rec != nil {
+		// It was served without, or not in time.
+		a := j.rec.answer
+		d.mu.Unlock()
+		d.server.respond(tx, m, a, "")
 		return
 	}
-	d.server.send(m, a, "")
-}
-
-// start sees to it that the queue is served. d.mu is held.
-func (d *Dialog) start() {
-	if d.working {
+	if d.working || !d.ready() {
+		d.mu.Unlock()
 		return
 	}
 	d.working = true
-	if !d.server.spawn(d.work) {
-		d.working = false
-	}
+	d.mu.Unlock()
+	d.work()
 }
 
-// work serves the queue until it is empty. There is one at a time per dialog,
-// and none while nothing is asked.
+// ready reports whether the next job can be served. d.mu is held.
+func (d *Dialog) ready() bool {
+	return len(d.queue) > 0 && (d.queue[0].tx != nil || d.queue[0].forced || d.queue[0].answered)
+}
+
+// work serves the queue as far as it is ready. There is one at a time per
+// dialog, and none while nothing is asked.
 func (d *Dialog) work() {
 	s := d.server
 	s.work(+1)
@@ -211,11 +270,16 @@ func (d *Dialog) work() {
 	for {
 		d.mu.Lock()
 		d.busy = nil
-		if len(d.queue) == 0 {
-			d.queue = nil
+		if !d.ready() {
 			d.working = false
-			last := d.ended && !d.closed && d.session != nil
-			d.closed = d.closed || last
+			last := false
+			if len(d.queue) == 0 {
+				d.queue = nil
+				last = d.ended && !d.closed && d.session != nil
+				d.closed = d.closed || last
+			} else {
+				d.arm(d.queue[0].since.Add(ticketTimeout))
+			}
 			d.mu.Unlock()
 			if last {
 				d.close()
@@ -269,12 +333,22 @@ func (d *Dialog) finish(j *job, a answer) {
 	d.mu.Unlock()
 }
 
+// put writes the answer of a job, to its repetitions as well.
 func (d *Dialog) put(j *job, a answer) {
-	if j.tx != nil {
-		j.tx.answer(a)
+	if j.invite != nil {
+		j.invite.answer(a)
 		return
 	}
-	d.server.send(j.m, a, d.leg.localTag)
+	d.mu.Lock()
+	again := j.again
+	j.again = nil
+	if j.tx != nil {
+		again = append(again, repetition{j.m, j.tx})
+	}
+	d.mu.Unlock()
+	for _, r := range again {
+		d.server.respond(r.tx, r.m, a, "")
+	}
 }
 
 // serve returns the answer to a request.
@@ -283,7 +357,7 @@ func (d *Dialog) serve(j *job) answer {
 	defer stop()
 	switch {
 	case j.first():
-		j.tx.onCancel(stop)
+		j.invite.onCancel(stop)
 		return d.open(ctx, j)
 	case j.m.method == invite, j.m.method == update:
 		return d.refreshed(ctx, j)
@@ -360,13 +434,6 @@ func undecoded(err error) (answer, bool) {
 	return answer{}, false
 }
 
-// bye ends the dialog on the client's wish. It overtakes: requests that came
-// before it are still served, which may take a while.
-func (d *Dialog) bye(m *message) {
-	d.server.send(m, answer{status: 200}, "")
-	d.end(ErrBye, false, nil)
-}
-
 // End ends the dialog with BYE. The session is closed with the reason, which
 // the client is told in the BYE's Reason header, once the requests that wait are
 // served. It does not block.
@@ -392,9 +459,9 @@ func (d *Dialog) end(reason error, sayBye bool, done func()) bool {
 	d.ended, d.counted = true, false
 	d.reason = reason
 	d.server.stats.eventsDropped.Add(uint64(d.outbox.drop()))
-	if d.tx != nil {
-		d.tx.confirm()
-		d.tx = nil
+	if d.invite != nil {
+		d.invite.confirm()
+		d.invite = nil
 	}
 	d.expiry = sessionTimer{}
 	if sayBye {
@@ -402,7 +469,7 @@ func (d *Dialog) end(reason error, sayBye bool, done func()) bool {
 	} else {
 		d.leg.use(flow{})
 	}
-	last := !d.working && !d.closed && d.session != nil
+	last := !d.working && len(d.queue) == 0 && !d.closed && d.session != nil
 	d.closed = d.closed || last
 	d.linger = time.Now()
 	reliable := d.source.reliable()
@@ -463,6 +530,9 @@ func (d *Dialog) schedule() {
 			break
 		}
 	}
+	if len(d.queue) > 0 && d.queue[0].tx == nil && !d.queue[0].forced {
+		d.arm(d.queue[0].since.Add(ticketTimeout))
+	}
 	if d.ended {
 		if d.linger.After(time.Now()) {
 			d.arm(d.linger)
@@ -482,6 +552,11 @@ func (d *Dialog) tick() {
 	s := d.server
 	d.mu.Lock()
 	d.timerAt = time.Time{}
+	if len(d.queue) > 0 && d.queue[0].tx == nil && !now.Before(d.queue[0].since.Add(ticketTimeout)) {
+		d.queue[0].forced = true
+	}
+	resume := !d.working && (d.ready() || d.ended && len(d.queue) == 0)
+	d.working = d.working || resume
 	var late []*job
 	for _, j := range append([]*job{d.busy}, d.queue...) {
 		if j != nil && !j.answered && !now.Before(j.deadline) {
@@ -514,6 +589,11 @@ func (d *Dialog) tick() {
 		d.schedule()
 	}
 	d.mu.Unlock()
+	if resume && !s.spawn(d.work) {
+		d.mu.Lock()
+		d.working = false
+		d.mu.Unlock()
+	}
 	for _, j := range late {
 		s.log.Warn("request not served in time", "dialog", d.leg.callID, "method", j.m.method, "cseq", j.m.cseq)
 		d.put(j, a)

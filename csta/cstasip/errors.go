@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"rccgw/csta"
 )
 
@@ -140,5 +138,3 @@ func openStatus(err error) answer {
 	}
 	return answer{status: 500}
 }
-
-func isTooLarge(err error) bool { return errors.Is(err, sip.ErrMessageTooLarge) }

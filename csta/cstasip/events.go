@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/emiago/sipgo/sip"
+
 	"rccgw/csta"
 )
 
@@ -112,20 +114,20 @@ func (d *Dialog) sendable(now time.Time) bool {
 	if first.method != info {
 		return true
 	}
-	if first.after != 0 && int32(d.written-first.after) < 0 {
-		if now.Before(first.until) {
-			d.arm(first.until)
-			return false
-		}
-		if first.after != 0 {
-			d.server.stats.eventsForced.Add(1)
-		}
+	if d.waits(first) && now.Before(first.until) {
+		d.arm(first.until)
+		return false
 	}
 	limit := window
-	if d.leg.flow.sock != nil {
+	if d.leg.flow.network == udpNet {
 		limit = 1
 	}
 	return o.flying < limit
+}
+
+// waits reports whether the answer that o waits for is not written yet.
+func (d *Dialog) waits(o *outgoing) bool {
+	return o.after != 0 && int32(d.written-o.after) < 0
 }
 
 // send is the sender.
@@ -138,6 +140,9 @@ func (d *Dialog) send() {
 			return
 		}
 		o := d.outbox.list[0]
+		if d.waits(&o) {
+			d.server.stats.eventsForced.Add(1)
+		}
 		d.outbox.list[0] = outgoing{}
 		d.outbox.list = d.outbox.list[1:]
 		if len(d.outbox.list) == 0 {
@@ -154,43 +159,53 @@ func (d *Dialog) send() {
 }
 
 // transmit sends a request to the client, over its own connection or one that
-// is opened to it. A connection may break while it is written to: then one more
-// is tried.
+// is opened to it. A connection may turn out to be broken: then one more is tried.
 func (d *Dialog) transmit(o outgoing) error {
+	ctx, stop := context.WithTimeout(d.server.ctx, 2*dialTimeout)
+	defer stop()
 	var err error
 	for range 2 {
 		var f flow
-		if f, err = d.leg.way(context.Background(), &d.mu); err != nil {
+		if f, err = d.leg.way(ctx, &d.mu); err != nil {
 			return err
 		}
 		d.mu.Lock()
-		branch := newBranch()
 		d.leg.cseq++
 		cseq := d.leg.cseq
 		headers := o.headers
 		if o.contact {
 			headers += d.leg.contact(f)
 		}
-		wire := d.leg.request(f, o.method, cseq, branch, headers, o.body)
-		final, slow := o.final, (func())(nil)
-		if o.method == info {
+		var req *sip.Request
+		if req, err = d.leg.request(f, o.method, cseq, newBranch(), headers, o.body); err != nil {
+			d.mu.Unlock()
+			return err
+		}
+		final, slow, again := o.final, (func())(nil), (func())(nil)
+		switch o.method {
+		case info:
 			d.outbox.flying++
 			d.server.stats.sent.Add(1)
 			final, slow = d.eventTold()
+		case invite:
+			final, again = d.acknowledging(f, cseq, o.final)
 		}
 		d.mu.Unlock()
-		if o.method == invite {
-			final = d.acknowledging(f, cseq, branch, final)
-		}
-		if err = d.server.request(f, o.method, branch, wire, slow, final); err == nil {
+		if err = d.server.send(ctx, req, final, again); err == nil {
 			return nil
 		}
 		if slow != nil {
 			slow()
 		}
-		if errors.Is(err, errHalted) || !f.reliable() {
+		d.server.discard(f)
+		if errors.Is(err, errStopped) || !f.reliable() {
 			return err
 		}
+		d.mu.Lock()
+		if d.leg.flow == f && f.conn != nil {
+			d.leg.use(flow{})
+		}
+		d.mu.Unlock()
 	}
 	return err
 }
@@ -198,9 +213,11 @@ func (d *Dialog) transmit(o outgoing) error {
 // eventTold returns the callbacks of one event INFO.
 func (d *Dialog) eventTold() (final func(*message, error), slow func()) {
 	landed := false // guarded by d.mu
+	var timer *time.Timer
 	land := func() {
 		if !landed {
 			landed = true
+			timer.Stop()
 			d.outbox.flying--
 		}
 	}
@@ -210,6 +227,7 @@ func (d *Dialog) eventTold() (final func(*message, error), slow func()) {
 		land()
 		d.pump()
 	}
+	timer = time.AfterFunc(t1, slow)
 	final = func(m *message, err error) {
 		d.mu.Lock()
 		land()
@@ -228,14 +246,16 @@ func (d *Dialog) eventTold() (final func(*message, error), slow func()) {
 //
 // 481 says so. So does 408, which a proxy sends for a client that does not
 // answer (RFC 5057 §5.1), unless the client never answers: then the proxy knows
-// no more than we do. Silence on UDP says it of a client that used to answer; on
-// TCP the connection would.
+// no more than we do. Of a client that used to answer, silence on UDP says it,
+// and a connection that is lost before the answer came: what was under way may be
+// lost with it, and a client that has missed an event must not be left with the
+// wrong picture.
 func (d *Dialog) told(m *message, err error) error {
 	c := &d.server.stats
 	switch {
 	case err != nil:
 		c.unanswered.Add(1)
-		if errors.Is(err, ErrTimeout) && d.outbox.answers && d.leg.flow.sock != nil {
+		if d.outbox.answers && (errors.Is(err, ErrDisconnected) || errors.Is(err, ErrTimeout) && d.leg.flow.network == udpNet) {
 			return fmt.Errorf("%w: %w", ErrGone, err)
 		}
 	case m.status < 300:

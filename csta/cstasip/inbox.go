@@ -36,7 +36,9 @@ type record struct {
 	cseq   uint32
 	method string
 	branch string
+	brand  string   // stands in for a branch, see ticket
 	body   [16]byte // hash
+	job    *job     // while it is served
 
 	done   bool
 	at     time.Time // when it was answered
@@ -58,8 +60,9 @@ func bodyHash(body []byte) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// receive enters a request.
-func (b *inbox) receive(m *message, now time.Time) (*record, verdict) {
+// receive enters a request. The brand stands in for the branch of one that has
+// none.
+func (b *inbox) receive(m *message, now time.Time, brand string) (*record, verdict) {
 	hash := bodyHash(m.body)
 	for _, r := range b.records {
 		same := m.via.branch != "" && m.via.branch == r.branch && m.cseq == r.cseq
@@ -77,7 +80,7 @@ func (b *inbox) receive(m *message, now time.Time) (*record, verdict) {
 	if m.cseq <= b.floor {
 		return nil, conflict
 	}
-	r := &record{epoch: b.epoch, cseq: m.cseq, method: m.method, branch: m.via.branch, body: hash}
+	r := &record{epoch: b.epoch, cseq: m.cseq, method: m.method, branch: m.via.branch, brand: brand, body: hash}
 	b.records = append(b.records, r)
 	b.shrink(now)
 	return r, fresh
@@ -85,9 +88,14 @@ func (b *inbox) receive(m *message, now time.Time) (*record, verdict) {
 
 // answer keeps the answer of a record.
 func (b *inbox) answer(r *record, a answer, now time.Time) {
-	r.done, r.at, r.answer = true, now, a
+	r.done, r.at, r.answer, r.job = true, now, a, nil
 	b.bytes += r.size()
 	b.shrink(now)
+}
+
+// cancel takes back a request that is not served.
+func (b *inbox) cancel(r *record) {
+	b.records = slices.DeleteFunc(b.records, func(x *record) bool { return x == r })
 }
 
 func (r *record) size() int { return len(r.answer.headers) + len(r.answer.body) }

@@ -8,69 +8,68 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emiago/sipgo/sip"
+
 	"rccgw/csta"
 )
 
-// trying is how long an INVITE may take before 100 tells that it arrived
-// (RFC 3261 §17.2.1).
-const trying = 200 * time.Millisecond
-
-// An inviteTx is the server transaction of an INVITE (RFC 3261 §17.2.1, RFC
-// 6026) together with the retransmission of its 2xx until ACK (§13.3.1.4).
+// An inviteTx is what is kept of an INVITE beside sipgo's transaction: whose it
+// is, whether it was acknowledged, and the 2xx, which the transaction's user has to
+// repeat until then (RFC 3261 §13.3.1.4).
 type inviteTx struct {
 	server *Server
 	key    string
+	brand  string  // stands in for the branch of one that has none
 	tag    string  // our tag, of a first INVITE
 	d      *Dialog // whose INVITE it is
+	m      *message
 
 	mu        sync.Mutex
-	m         *message
-	f         flow
-	stop      func() // ends the service's context
-	status    int    // of the final answer; zero before
-	wire      []byte // the last response
+	tx        *sip.ServerTx
+	stop      func()        // ends the service's context
+	status    int           // of the final answer; zero before
+	res       *sip.Response // a 2xx until its ACK
+	unsent    *sip.Response // what was answered before there was a transaction
+	cancelled bool
 	confirmed bool
 	timer     *time.Timer
 	wait      time.Duration
 	ends      time.Time
 }
 
-// inviteKey is what a transaction is matched by: the branch and its sender, or
-// what RFC 2543 had in its place. CANCEL and the ACK of a refusal have the key of
-// their INVITE.
+// inviteKey is what an INVITE is known by: the branch and its sender, or what RFC
+// 2543 had in its place. CANCEL and the ACK of a refusal have the key of their
+// INVITE.
 func inviteKey(m *message) string {
-	if strings.HasPrefix(m.via.branch, "z9hG4bK") {
+	if strings.HasPrefix(m.via.branch, sip.RFC3261BranchMagicCookie) {
 		return m.via.branch + " " + m.via.host + " " + strconv.Itoa(m.via.port)
 	}
 	return m.callID + " " + m.fromTag + " " + strconv.FormatUint(uint64(m.cseq), 10) + " " + m.vias[0]
 }
 
-// inviteFor returns the transaction of an INVITE, and whether it is a
-// repetition. One without a branch looks like the re-INVITE of ten minutes
-// before: it is a repetition only where one can be, on UDP and before the ACK.
-func (s *Server) inviteFor(m *message) (tx *inviteTx, again bool) {
+// inviteFor returns what is kept of an INVITE, and whether it is a repetition.
+// One without a branch looks like the re-INVITE of ten minutes before: it is a
+// repetition only where one can be, on UDP and before the ACK.
+func (s *Server) inviteFor(m *message, brand string) (tx *inviteTx, again bool) {
 	key := inviteKey(m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if tx = s.invites[key]; tx != nil {
 		tx.mu.Lock()
-		over := m.via.branch == "" && tx.status != 0 && (tx.confirmed || m.flow.reliable())
+		over := brand != "" && tx.status != 0 && (tx.confirmed || m.flow.reliable())
 		tx.mu.Unlock()
 		if !over {
+			s.stats.repeated.Add(1)
 			return tx, true
 		}
 		s.remove(tx)
-		tx.timer.Stop()
 	}
-	tx = &inviteTx{server: s, key: key, m: m, f: m.replyFlow()}
+	tx = &inviteTx{server: s, key: key, brand: brand, m: m}
 	s.invites[key] = tx
-	tx.mu.Lock()
-	tx.timer = time.AfterFunc(trying, tx.tick)
-	tx.mu.Unlock()
 	return tx, false
 }
 
-// remove forgets a transaction; s.mu is held.
+// remove forgets an INVITE; s.mu is held.
 func (s *Server) remove(tx *inviteTx) {
 	if s.invites[tx.key] == tx {
 		delete(s.invites, tx.key)
@@ -78,6 +77,51 @@ func (s *Server) remove(tx *inviteTx) {
 	if tx.tag != "" && s.byTag[tx.tag] == tx {
 		delete(s.byTag, tx.tag)
 	}
+	tx.mu.Lock()
+	if tx.timer != nil {
+		tx.timer.Stop()
+	}
+	tx.mu.Unlock()
+}
+
+// begin takes sipgo's transaction, which answers CANCEL by itself, with 200, and
+// then the INVITE with 487.
+func (tx *inviteTx) begin(t *sip.ServerTx) {
+	tx.mu.Lock()
+	tx.tx = t
+	unsent := tx.unsent
+	tx.unsent = nil
+	tx.mu.Unlock()
+	if unsent != nil {
+		_ = t.Respond(unsent)
+	}
+	if !t.OnCancel(func(*sip.Request) { tx.cancel() }) {
+		tx.cancel()
+	}
+}
+
+// cancel notes that sipgo has answered 487. It is called with sipgo's locks held.
+func (tx *inviteTx) cancel() {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	if tx.status == 0 {
+		tx.status = 487
+		tx.server.stats.answered(invite, 487)
+	}
+	tx.cancelled = true
+	if tx.stop != nil {
+		tx.stop()
+	}
+	tx.expire(patience)
+}
+
+// expire sets the timer. tx.mu is held.
+func (tx *inviteTx) expire(wait time.Duration) {
+	if tx.timer == nil {
+		tx.timer = time.AfterFunc(wait, tx.tick)
+		return
+	}
+	tx.timer.Reset(wait)
 }
 
 // onCancel has stop called when the INVITE is cancelled, or was.
@@ -97,91 +141,82 @@ func (tx *inviteTx) belongs(d *Dialog) {
 	tx.d = d
 }
 
-// repeat answers a repetition of the INVITE with the last response.
-func (tx *inviteTx) repeat() {
-	tx.mu.Lock()
-	wire, f, m := tx.wire, tx.f, tx.m
-	if tx.status == 0 && wire == nil {
-		wire = m.reply(answer{status: 100}, "")
-		tx.wire = wire
-	}
-	tx.mu.Unlock()
-	tx.server.stats.repeated.Add(1)
-	if wire != nil {
-		_ = f.write(wire)
-	}
-}
-
-// answer sends the final answer. It reports false, and sends nothing, when
-// there was one already: the INVITE was cancelled.
+// answer sends the final answer. It reports false when the client does not get
+// it: the INVITE was cancelled, or answered at its deadline.
 func (tx *inviteTx) answer(a answer) bool {
 	tx.mu.Lock()
 	if tx.status != 0 {
 		tx.mu.Unlock()
 		return false
 	}
-	m := tx.m
-	tag := tx.tag
 	tx.status = a.status
-	tx.wire = m.reply(a, tag)
-	tx.m, tx.stop = nil, nil
+	tx.stop = nil
+	res := tx.m.response(a, tx.tag)
 	tx.ends = time.Now().Add(patience)
 	tx.wait = t1
 	wait := patience
-	// A 2xx is repeated whatever the transport, if a proxy may have gone on over
-	// another; a refusal from hop to hop.
-	if !tx.f.reliable() || a.status < 300 && !m.direct() {
-		wait = t1
+	if a.status < 300 {
+		tx.res = res
+		if !tx.m.flow.reliable() || !tx.m.direct() {
+			// Whatever the transport, if a proxy may have gone on over another.
+			wait = t1
+		}
 	}
-	tx.timer.Reset(wait)
-	wire, f := tx.wire, tx.f
+	tx.expire(wait)
+	t := tx.tx
+	if t == nil {
+		tx.unsent = res
+	}
 	tx.mu.Unlock()
 	tx.server.stats.answered(invite, a.status)
-	if err := f.write(wire); err != nil {
-		tx.server.log.Debug("answer not sent", "peer", f.peer, "error", err)
+	if t == nil {
+		return true
 	}
-	return true
-}
-
-// confirm takes the ACK, or what counts as one.
-func (tx *inviteTx) confirm() {
+	if err := t.Respond(res); err != nil {
+		tx.server.log.Debug("answer not sent", "peer", tx.m.flow.peer, "error", err)
+	}
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
+	return !tx.cancelled
+}
+
+// confirm takes the ACK, or what counts as one. sipgo's transaction has nothing
+// to do any more: a 2xx is the dialog's, and on a refusal's ACK it ends by itself.
+func (tx *inviteTx) confirm() {
+	tx.mu.Lock()
 	if tx.status == 0 || tx.confirmed {
+		tx.mu.Unlock()
 		return
 	}
 	tx.confirmed = true
-	tx.wire = nil
-	tx.d = nil
-	tx.timer.Reset(5 * time.Second) // absorbs what the network repeats (timer I)
+	tx.d, tx.res = nil, nil
+	tx.expire(5 * time.Second) // absorbs what the network repeats (timer I)
+	var t *sip.ServerTx
+	if tx.status < 300 {
+		t, tx.tx = tx.tx, nil
+	}
+	tx.mu.Unlock()
+	if t != nil {
+		t.Terminate()
+	}
 }
 
 func (tx *inviteTx) tick() {
 	s := tx.server
-	tx.mu.Lock()
 	now := time.Now()
-	var wire []byte
-	f, d := tx.f, tx.d
-	over := false
-	switch {
-	case tx.status == 0:
-		if tx.wire == nil {
-			wire = tx.m.reply(answer{status: 100}, "")
-			tx.wire = wire
-		}
-	case tx.confirmed:
-		over = true
-	case !now.Before(tx.ends):
-		over = true
-	default:
-		wire = tx.wire
+	tx.mu.Lock()
+	t, res, d := tx.tx, tx.res, tx.d
+	over := tx.confirmed || !now.Before(tx.ends)
+	if over {
+		res = nil
+	} else if res != nil {
 		tx.wait = min(2*tx.wait, t2)
-		tx.timer.Reset(min(tx.wait, tx.ends.Sub(now)))
+		tx.expire(min(tx.wait, tx.ends.Sub(now)))
 	}
 	abandoned := over && !tx.confirmed && tx.status < 300
 	tx.mu.Unlock()
-	if wire != nil {
-		_ = f.write(wire)
+	if res != nil && t != nil {
+		_ = t.Respond(res) // lost, perhaps; it is said again
 	}
 	if over {
 		s.mu.Lock()
@@ -193,34 +228,32 @@ func (tx *inviteTx) tick() {
 	}
 }
 
-// invited takes a first INVITE.
-func (s *Server) invited(m *message) {
-	tx, again := s.inviteFor(m)
-	if again {
-		tx.repeat()
-		return
-	}
+// invited serves a first INVITE. It is not to come back before its answer is
+// written: the goroutine is the INVITE's own.
+func (s *Server) invited(tx *inviteTx, t *sip.ServerTx) {
+	m := tx.m
+	tx.begin(t)
 	d := &Dialog{
 		RequestURI: m.uri.String(), UserAgent: m.header("user-agent"),
-		Peer: m.flow.peer, Transport: m.flow.network(), server: s, source: m.flow,
+		Peer: m.flow.peer, Transport: m.flow.network, server: s, source: m.flow,
 	}
 	if m.flow.conn != nil {
-		d.Certificate = m.flow.conn.cert
+		d.Certificate = m.flow.conn.cert.Load()
 	}
 	d.To, _, _ = nameAddr(m.to)
 	d.From, _, _ = nameAddr(m.from)
-	tag := newTag()
+	tag := s.newTag()
 	d.leg = leg{
 		core: &s.core, callID: m.callID, localTag: tag, remoteTag: m.fromTag,
 		local: m.to + ";tag=" + tag, remote: m.from,
 		user: uriUser(d.RequestURI), secure: len(d.RequestURI) > 5 && strings.EqualFold(d.RequestURI[:5], "sips:"),
 		routes: m.list("record-route"),
 	}
+	a := answer{status: 200}
+	s.mu.Lock()
 	tx.mu.Lock()
 	tx.tag, tx.d = tag, d
 	tx.mu.Unlock()
-	a := answer{status: 200}
-	s.mu.Lock()
 	s.byTag[tag] = tx
 	if s.draining {
 		a = answer{status: 503, headers: "Retry-After: 10\r\n"}
@@ -235,12 +268,15 @@ func (s *Server) invited(m *message) {
 		tx.answer(a)
 		return
 	}
+	now := time.Now()
+	j := &job{dialog: d, m: m, tx: t, invite: tx, since: now, deadline: now.Add(s.cfg.RequestTimeout)}
 	d.mu.Lock()
-	d.tx = tx
-	d.queue = []*job{{m: m, tx: tx, deadline: time.Now().Add(s.cfg.RequestTimeout)}}
-	d.arm(d.queue[0].deadline)
-	d.start()
+	d.invite = tx
+	d.queue = []*job{j}
+	d.arm(j.deadline)
+	d.working = true
 	d.mu.Unlock()
+	d.work()
 }
 
 // invitable is 200 for an INVITE that may be for us: one with a CSTA body. A
@@ -352,7 +388,7 @@ func (d *Dialog) open(ctx context.Context, j *job) answer {
 	s.mu.Unlock()
 	s.stats.opened.Add(1)
 	s.log.Debug("dialog open", "dialog", m.callID, "from", d.From, "line", d.Line, "peer", m.flow.peer, "agent", d.UserAgent)
-	if !j.tx.answer(a) {
+	if !j.invite.answer(a) {
 		d.end(ErrCanceled, false, nil)
 	} else if doomed != nil {
 		d.end(doomed, true, nil)
@@ -393,10 +429,14 @@ func recordRoutes(m *message) string {
 	return b.String()
 }
 
-// acknowledged takes an ACK. It has no answer, and its CSeq is not looked at:
-// one client sends 1 whatever the INVITE's was.
-func (s *Server) acknowledged(m *message) {
+// acknowledged takes an ACK, in the reader. It has no answer, and its CSeq is not
+// looked at: one client sends 1 whatever the INVITE's was.
+func (s *Server) acknowledged(t *ticket) {
+	m := t.m
 	s.mu.Lock()
+	if tx := s.invites[inviteKey(m)]; tx != nil {
+		t.branch = tx.brand // a refusal's ACK belongs to sipgo's transaction
+	}
 	tx := s.byTag[m.toTag]
 	if tx == nil {
 		tx = s.invites[inviteKey(m)]
@@ -407,30 +447,11 @@ func (s *Server) acknowledged(m *message) {
 	}
 	if d := s.find(m); d != nil {
 		d.mu.Lock()
-		if d.tx != nil {
-			d.tx.confirm()
-			d.tx = nil
+		if d.invite != nil {
+			d.invite.confirm()
+			d.invite = nil
 		}
 		d.mu.Unlock()
-	}
-}
-
-// cancelled takes a CANCEL: 200, and 487 to the INVITE if it is not answered
-// yet (RFC 3261 §9.2).
-func (s *Server) cancelled(m *message) {
-	s.mu.Lock()
-	tx := s.invites[inviteKey(m)]
-	s.mu.Unlock()
-	if tx == nil {
-		s.refuse(m, answer{status: 481})
-		return
-	}
-	tx.mu.Lock()
-	tag, stop := tx.tag, tx.stop
-	tx.mu.Unlock()
-	s.send(m, answer{status: 200}, tag)
-	if tx.answer(answer{status: 487}) && stop != nil {
-		stop()
 	}
 }
 

@@ -25,6 +25,8 @@ const (
 	allow       = "INVITE, ACK, BYE, CANCEL, INFO, UPDATE, OPTIONS"
 	contentType = "application/csta+xml"
 
+	maxMessage = 192 << 10 // octets of a message: more than those of a body that is answered 413
+
 	// bodyHeaders accompany every CSTA body, both ways (TR/87 §7).
 	bodyHeaders = "Content-Type: " + contentType + "\r\nContent-Disposition: signal;handling=required\r\n"
 )
@@ -63,6 +65,21 @@ type message struct {
 }
 
 func (m *message) request() bool { return m.status == 0 }
+
+// A flow is a way to a peer, or the way that a message came.
+type flow struct {
+	network string
+	peer    netip.AddrPort
+	sock    *socket // UDP: the socket it leaves by
+	conn    *conn   // the connection that the peer opened; nil: UDP, or one that sipgo has or opens
+}
+
+func (f flow) reliable() bool { return f.network != udpNet }
+
+// alive reports whether the flow leads somewhere, as far as is known.
+func (f flow) alive() bool {
+	return f.peer.IsValid() && (f.conn == nil || !f.conn.closed.Load())
+}
 
 // headerName returns the long name, in lower case, of the headers that every
 // message is searched for.
@@ -237,7 +254,7 @@ func (m *message) direct() bool {
 // maddr is not followed: it lets a request direct our answers at others.
 func (m *message) replyFlow() flow {
 	f := m.flow
-	if f.conn != nil || m.via.rport {
+	if f.reliable() || m.via.rport {
 		return f
 	}
 	port := m.via.port
@@ -258,93 +275,75 @@ type answer struct {
 
 func (a answer) String() string { return strconv.Itoa(a.status) }
 
-// reply writes the response to m (RFC 3261 §8.2.6). The tag becomes the To tag
-// where the request has none.
-func (m *message) reply(a answer, tag string) []byte {
+// response returns the response to m (RFC 3261 §8.2.6). The tag becomes the To
+// tag where the request has none.
+func (m *message) response(a answer, tag string) *sip.Response {
 	reason := a.reason
 	if reason == "" {
 		reason = reasons[a.status]
 	}
-	b := make([]byte, 0, 512+len(a.headers)+len(a.body))
-	b = append(b, "SIP/2.0 "...)
-	b = strconv.AppendInt(b, int64(a.status), 10)
-	b = append(b, ' ')
-	b = append(b, reason...)
-	b = append(b, "\r\n"...)
+	res := sip.NewResponse(a.status, reason)
 	for i, v := range m.vias {
-		b = append(b, "Via: "...)
 		if i == 0 {
-			b = m.appendTopVia(b, v)
-		} else {
-			b = append(b, v...)
+			v = m.topVia(v)
 		}
-		b = append(b, "\r\n"...)
+		res.AppendHeader(sip.NewHeader("Via", v))
 	}
-	b = append(b, "From: "...)
-	b = append(b, m.from...)
-	b = append(b, "\r\nTo: "...)
-	b = append(b, m.to...)
+	to := m.to
 	if m.toTag == "" && tag != "" {
-		b = append(b, ";tag="...)
-		b = append(b, tag...)
+		to += ";tag=" + tag
 	}
-	b = append(b, "\r\nCall-ID: "...)
-	b = append(b, m.callID...)
-	b = append(b, "\r\nCSeq: "...)
-	b = strconv.AppendUint(b, uint64(m.cseq), 10)
-	b = append(b, ' ')
-	b = append(b, m.method...)
-	b = append(b, "\r\n"...)
-	b = append(b, a.headers...)
-	return appendBody(b, a.body)
+	res.AppendHeader(sip.NewHeader("From", m.from))
+	res.AppendHeader(sip.NewHeader("To", to))
+	res.AppendHeader(sip.NewHeader("Call-ID", m.callID))
+	res.AppendHeader(&sip.CSeqHeader{SeqNo: m.cseq, MethodName: sip.RequestMethod(m.method)})
+	appendLines(res, a.headers)
+	finish(res, a.body)
+	f := m.replyFlow()
+	res.SetTransport(sip.NetworkToUpper(f.network))
+	res.SetDestination(f.peer.String())
+	return res
 }
 
-// appendTopVia writes the topmost Via header with what the receiver adds to its
+// appendLines appends whole header lines to a message.
+func appendLines(to sip.Message, lines string) {
+	for line := range strings.SplitSeq(lines, "\r\n") {
+		if name, value, ok := strings.Cut(line, ": "); ok {
+			to.AppendHeader(sip.NewHeader(name, value))
+		}
+	}
+}
+
+// finish gives a message its CSTA body, and Content-Length.
+func finish(m sip.Message, body []byte) {
+	if len(body) > 0 {
+		appendLines(m, bodyHeaders)
+	}
+	m.SetBody(body)
+}
+
+// topVia returns the topmost Via header with what the receiver adds to its
 // first element: received and rport (RFC 3261 §18.2.1, RFC 3581 §4).
-func (m *message) appendTopVia(b []byte, v string) []byte {
+func (m *message) topVia(v string) string {
+	source := m.flow.peer
+	if !source.IsValid() || !m.via.rport && m.via.host == source.Addr().String() {
+		return v
+	}
 	top, rest := v, ""
 	if i := index(v, ','); i >= 0 {
 		top, rest = v[:i], v[i:]
 	}
-	source := m.flow.peer
 	if m.via.rport {
-		// The parameter stands there empty: its value goes behind its name.
-		for i := strings.IndexByte(top, ';'); i >= 0; {
-			p := top[i+1:]
-			next := strings.IndexByte(p, ';')
-			if next >= 0 {
-				p = p[:next]
-			}
+		parts := strings.Split(top, ";")
+		for i, p := range parts {
 			name, _, _ := strings.Cut(p, "=")
-			if strings.EqualFold(strings.TrimSpace(name), "rport") {
-				b = append(b, top[:i]...)
-				b = append(b, ";rport="...)
-				b = strconv.AppendUint(b, uint64(source.Port()), 10)
-				top = top[i+1+len(p):]
-				break
+			if i > 0 && strings.EqualFold(strings.TrimSpace(name), "rport") {
+				parts[i] = "rport=" + strconv.Itoa(int(source.Port()))
 			}
-			if next < 0 {
-				break
-			}
-			i += 1 + next
 		}
+		top = strings.Join(parts, ";")
 	}
-	b = append(b, top...)
-	if source.IsValid() && (m.via.rport || m.via.host != source.Addr().String()) {
-		b = append(b, ";received="...)
-		b = source.Addr().AppendTo(b)
-	}
-	return append(b, rest...)
-}
-
-func appendBody(b, body []byte) []byte {
-	if len(body) > 0 {
-		b = append(b, bodyHeaders...)
-	}
-	b = append(b, "Content-Length: "...)
-	b = strconv.AppendInt(b, int64(len(body)), 10)
-	b = append(b, "\r\n\r\n"...)
-	return append(b, body...)
+	return top + ";received=" + source.Addr().String() + rest
 }
 
 var reasons = map[int]string{

@@ -3,10 +3,13 @@ package cstasip
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // A leg is one side's view of a dialog, as far as sending goes (RFC 3261 §12):
@@ -75,7 +78,7 @@ func hopAddress(uri, network string) (host string, port uint16, ok bool) {
 // Contact or the route; but a client that names itself by something other than
 // the address its packets come from is behind a NAT, and is answered where it is.
 func (l *leg) adopt(m *message) {
-	l.network = m.flow.network()
+	l.network = m.flow.network
 	hop := l.hop()
 	network := hopNetwork(hop, l.network)
 	host, port, ok := hopAddress(hop, network)
@@ -99,10 +102,10 @@ func (l *leg) adopt(m *message) {
 		l.use(m.flow)
 		return
 	case near && err != nil:
-		l.use(flow{sock: m.flow.sock, peer: netip.AddrPortFrom(source, port)})
+		l.use(flow{network: udpNet, sock: m.flow.sock, peer: netip.AddrPortFrom(source, port)})
 		return
 	case err == nil:
-		l.use(flow{sock: m.flow.sock, peer: netip.AddrPortFrom(addr, port)})
+		l.use(flow{network: udpNet, sock: m.flow.sock, peer: netip.AddrPortFrom(addr, port)})
 		return
 	}
 	l.use(flow{})
@@ -125,8 +128,8 @@ func (l *leg) use(f flow) {
 	l.flow = f
 }
 
-// way returns the way to the next hop, and opens it where there is none. The
-// mutex guards l and is not held while a name is looked up or a peer dialled.
+// way returns the way to the next hop: the one that is known, or what its URI
+// says. The mutex guards l and is not held while a name is looked up.
 func (l *leg) way(ctx context.Context, mu *sync.Mutex) (flow, error) {
 	mu.Lock()
 	f, hop, network := l.flow, l.hop(), l.network
@@ -134,7 +137,7 @@ func (l *leg) way(ctx context.Context, mu *sync.Mutex) (flow, error) {
 	if f.alive() {
 		return f, nil
 	}
-	f, err := l.core.open(ctx, hop, network)
+	f, err := l.core.route(ctx, hop, network)
 	if err != nil {
 		return flow{}, err
 	}
@@ -144,8 +147,9 @@ func (l *leg) way(ctx context.Context, mu *sync.Mutex) (flow, error) {
 	return f, nil
 }
 
-// open opens a way to a URI.
-func (c *core) open(ctx context.Context, uri, network string) (flow, error) {
+// route returns the way to a URI. sipgo opens a connection when it is used, or
+// takes one that it has.
+func (c *core) route(ctx context.Context, uri, network string) (flow, error) {
 	ctx, stop := context.WithTimeout(ctx, dialTimeout)
 	defer stop()
 	network = hopNetwork(uri, network)
@@ -157,25 +161,19 @@ func (c *core) open(ctx context.Context, uri, network string) (flow, error) {
 	if err != nil {
 		return flow{}, fmt.Errorf("cstasip: %w", err)
 	}
-	to := netip.AddrPortFrom(addr, port)
+	f := flow{network: network, peer: netip.AddrPortFrom(addr, port)}
 	if network == udpNet {
-		sock := c.socketFor(addr)
-		if sock == nil {
+		if f.sock = c.socketFor(addr); f.sock == nil {
 			return flow{}, fmt.Errorf("cstasip: no UDP socket for %s", addr)
 		}
-		return flow{sock: sock, peer: to}, nil
 	}
-	conn, err := c.connect(ctx, network, to, host)
-	if err != nil {
-		return flow{}, fmt.Errorf("cstasip: %w", err)
-	}
-	return flow{conn: conn, peer: to}, nil
+	return f, nil
 }
 
 // socketFor returns a socket that can reach addr.
 func (c *core) socketFor(addr netip.Addr) *socket {
-	c.transport.mu.Lock()
-	defer c.transport.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, s := range c.sockets {
 		if a := s.local.Addr(); a.Is4() == addr.Is4() || a.Is6() && a.IsUnspecified() {
 			return s
@@ -205,33 +203,66 @@ func (c *core) resolve(ctx context.Context, host string) (netip.Addr, error) {
 }
 
 // sentBy returns the host and port by which the peer at the end of f reaches us.
-func (c *core) sentBy(f flow) string {
+func (c *core) sentBy(f flow) (host string, port int) {
+	type place struct {
+		host string
+		port int
+	}
 	var cache *sync.Map
-	var key any = f.peer.Addr()
+	var key netip.Addr
 	switch {
 	case f.conn != nil:
-		cache, key = &f.conn.sentBy, nil
+		cache = &f.conn.sentBy
 	case f.sock != nil:
 		cache = &f.sock.sentBy
-		if !f.sock.local.Addr().IsUnspecified() {
-			key = nil
+		if f.sock.local.Addr().IsUnspecified() {
+			key = f.peer.Addr()
 		}
-	default:
-		return "invalid.invalid"
 	}
-	if s, ok := cache.Load(key); ok {
-		return s.(string)
+	if cache != nil {
+		if p, ok := cache.Load(key); ok {
+			return p.(place).host, p.(place).port
+		}
 	}
-	local := c.transport.local(f)
-	s := local.String()
+	local := c.local(f)
+	p := place{local.Addr().String(), int(local.Port())}
 	if c.advertise != "" {
-		s = c.advertise
-		if _, port, ok := hostPort(s); ok && port == 0 {
-			s += ":" + strconv.Itoa(int(local.Port()))
+		host, port, _ := hostPort(c.advertise)
+		p.host = host
+		if port != 0 {
+			p.port = port
 		}
 	}
-	cache.Store(key, s)
-	return s
+	if cache != nil {
+		cache.Store(key, p)
+	}
+	return p.host, p.port
+}
+
+// local returns the address to name in Via and Contact for what goes by f: that
+// of a listener, not of a connection that we opened.
+func (c *core) local(f flow) netip.AddrPort {
+	if f.sock != nil {
+		if a := f.sock.local; !a.Addr().IsUnspecified() {
+			return a
+		}
+		return netip.AddrPortFrom(c.net.localFor(f.peer.Addr()), f.sock.local.Port())
+	}
+	if f.conn != nil {
+		return f.conn.local.AddrPort
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.listeners {
+		if l.network != f.network {
+			continue
+		}
+		if l.local.Addr().IsUnspecified() {
+			return netip.AddrPortFrom(c.net.localFor(f.peer.Addr()), l.local.Port())
+		}
+		return l.local
+	}
+	return c.dialled
 }
 
 // contact returns our Contact header line for the peer at the end of f: the
@@ -244,11 +275,12 @@ func (l *leg) contact(f flow) string {
 	if l.secure {
 		scheme = "sips:"
 	}
-	return "Contact: <" + scheme + user + l.core.sentBy(f) + ";transport=" + f.network() + ">\r\n"
+	host, port := l.core.sentBy(f)
+	return "Contact: <" + scheme + user + net.JoinHostPort(host, strconv.Itoa(port)) + ";transport=" + f.network + ">\r\n"
 }
 
-// request writes a request of the dialog (RFC 3261 §12.2.1.1).
-func (l *leg) request(f flow, method string, cseq uint32, branch, headers string, body []byte) []byte {
+// request returns a request of the dialog (RFC 3261 §12.2.1.1) that goes by f.
+func (l *leg) request(f flow, method string, cseq uint32, branch, headers string, body []byte) (*sip.Request, error) {
 	uri, routes, last := l.target, l.routes, ""
 	if len(routes) > 0 {
 		first, _, _ := nameAddr(routes[0])
@@ -257,53 +289,48 @@ func (l *leg) request(f flow, method string, cseq uint32, branch, headers string
 			uri, routes, last = first, routes[1:], l.target
 		}
 	}
-	b := make([]byte, 0, 640+len(headers)+len(body))
-	b = append(b, method...)
-	b = append(b, ' ')
-	b = append(b, uri...)
-	b = append(b, " SIP/2.0\r\nVia: SIP/2.0/"...)
-	b = append(b, strings.ToUpper(f.network())...)
-	b = append(b, ' ')
-	b = append(b, l.core.sentBy(f)...)
-	b = append(b, ";branch="...)
-	b = append(b, branch...)
-	if !f.reliable() {
-		b = append(b, ";rport"...)
+	var recipient sip.Uri
+	if err := sip.ParseUri(uri, &recipient); err != nil {
+		return nil, fmt.Errorf("cstasip: %q leads nowhere: %w", clip(uri), err)
 	}
-	b = append(b, "\r\nMax-Forwards: 70\r\n"...)
+	req := sip.NewRequest(sip.RequestMethod(method), recipient)
+	v := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: sip.NetworkToUpper(f.network)}
+	v.Host, v.Port = l.core.sentBy(f)
+	v.Params.Add("branch", branch)
+	if !f.reliable() {
+		v.Params.Add("rport", "")
+	}
+	req.AppendHeader(v)
+	maxForwards := sip.MaxForwardsHeader(70)
+	req.AppendHeader(&maxForwards)
 	for _, r := range routes {
-		b = append(b, "Route: "...)
-		b = append(b, r...)
-		b = append(b, "\r\n"...)
+		req.AppendHeader(sip.NewHeader("Route", r))
 	}
 	if last != "" {
-		b = append(b, "Route: <"...)
-		b = append(b, last...)
-		b = append(b, ">\r\n"...)
+		req.AppendHeader(sip.NewHeader("Route", "<"+last+">"))
 	}
-	b = append(b, "From: "...)
-	b = append(b, l.local...)
-	b = append(b, "\r\nTo: "...)
-	b = append(b, l.remote...)
-	b = append(b, "\r\nCall-ID: "...)
-	b = append(b, l.callID...)
-	b = append(b, "\r\nCSeq: "...)
-	b = strconv.AppendUint(b, uint64(cseq), 10)
-	b = append(b, ' ')
-	b = append(b, method...)
-	b = append(b, "\r\n"...)
-	b = append(b, headers...)
-	return appendBody(b, body)
+	callID := sip.CallIDHeader(l.callID)
+	req.AppendHeader(sip.NewHeader("From", l.local))
+	req.AppendHeader(sip.NewHeader("To", l.remote))
+	req.AppendHeader(&callID)
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: cseq, MethodName: sip.RequestMethod(method)})
+	appendLines(req, headers)
+	finish(req, body)
+
+	// sipgo would find the way by Route and Request-URI. It takes the connection
+	// that the client opened for a way only when it is told; and for UDP a socket
+	// of its own, unless it is told ours.
+	req.SetTransport(sip.NetworkToUpper(f.network))
+	req.SetDestination(f.peer.String())
+	if f.sock != nil {
+		a := f.sock.local
+		req.Laddr = sip.Addr{IP: a.Addr().AsSlice(), Port: int(a.Port())}
+	}
+	return req, nil
 }
 
-// ack writes the ACK for the final answer to an INVITE: a request of its own
-// after a 2xx (RFC 3261 §13.2.2.4), part of the transaction after a refusal
-// (§17.1.1.3).
-func (l *leg) ack(f flow, cseq uint32, branch string, m *message) []byte {
-	if m.status < 300 {
-		return l.request(f, ack, cseq, newBranch(), "", nil)
-	}
-	refused := *l
-	refused.remote = m.to
-	return refused.request(f, ack, cseq, branch, "", nil)
+// ack returns the ACK for a 2xx to our INVITE (RFC 3261 §13.2.2.4); that for a
+// refusal is sipgo's.
+func (l *leg) ack(f flow, cseq uint32) (*sip.Request, error) {
+	return l.request(f, ack, cseq, newBranch(), "", nil)
 }

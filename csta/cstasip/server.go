@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/emiago/sipgo/sip"
 
 	"rccgw/csta"
 )
@@ -91,6 +92,8 @@ type Server struct {
 	stats counters
 	bad   quietLog
 
+	newTag func() string // of dialogs
+
 	ctx    context.Context // of all requests; ends when the server stops
 	cancel context.CancelFunc
 
@@ -150,15 +153,15 @@ func NewServer(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log,
+		cfg: cfg, log: cfg.Log, newTag: newTag,
 		dialogs: map[string]*Dialog{}, invites: map[string]*inviteTx{}, byTag: map[string]*inviteTx{},
 		done: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.core.init(hostNetwork{}, cfg.Log, cfg.TLS, cfg.Advertise)
-	s.transport.peers, s.maxConns = cfg.Peers, cfg.MaxConnections
-	s.transport.receive, s.transport.malformed = s.receive, s.malformed
-	s.transport.panicked, s.transport.refused = s.panicked, s.turnedAway
+	s.gate.peers, s.gate.maxConns, s.gate.refused = cfg.Peers, cfg.MaxConnections, s.turnedAway
+	s.core.arrived, s.core.served = s.arrived, s.serve
+	s.core.malformed, s.core.panicked = s.malformed, s.panicked
 	return s, nil
 }
 
@@ -172,8 +175,8 @@ func set[T comparable](v *T, to T) {
 // Listen opens the listeners and returns when they listen. What arrives before
 // Run waits in the kernel.
 func (s *Server) Listen(ctx context.Context) error {
-	if err := s.transport.listen(ctx, s.cfg.Listen); err != nil {
-		s.transport.close()
+	if err := s.core.listen(ctx, s.cfg.Listen); err != nil {
+		s.core.close()
 		return err
 	}
 	return nil
@@ -181,13 +184,13 @@ func (s *Server) Listen(ctx context.Context) error {
 
 // Addrs returns the listeners' addresses in the form of Config.Listen, with the
 // ports that were taken.
-func (s *Server) Addrs() []string { return s.transport.addrs() }
+func (s *Server) Addrs() []string { return s.core.addrs() }
 
 // Run serves until Shutdown has finished, and returns nil, or until ctx ends:
 // then it stops at once, without BYE to the clients, and returns ctx's error.
 // When it returns all sessions are closed and no goroutine is left.
 func (s *Server) Run(ctx context.Context) error {
-	s.transport.serve()
+	s.core.serve()
 	select {
 	case <-ctx.Done():
 		s.stop()
@@ -255,10 +258,10 @@ func (s *Server) stop() {
 			d.end(ErrShutdown, false, nil)
 		}
 		s.core.halt()
-		s.transport.close()
+		s.core.close()
 		s.mu.Lock()
 		for _, tx := range s.invites {
-			tx.timer.Stop()
+			s.remove(tx)
 		}
 		for _, d := range s.dialogs {
 			d.mu.Lock()
@@ -298,75 +301,110 @@ func (s *Server) work(delta int) {
 	}
 }
 
-// send writes the answer to a request and counts it.
-func (s *Server) send(m *message, a answer, tag string) {
-	s.write(m, a.status, m.reply(a, tag))
-}
-
-func (s *Server) write(m *message, status int, wire []byte) {
-	s.stats.answered(m.method, status)
-	if err := m.replyFlow().write(wire); err != nil {
+// respond writes the answer to a request and counts it.
+func (s *Server) respond(tx *sip.ServerTx, m *message, a answer, tag string) {
+	s.stats.answered(m.method, a.status)
+	if err := tx.Respond(m.response(a, tag)); err != nil {
 		s.log.Debug("answer not sent", "peer", m.flow.peer, "error", err)
 	}
 }
 
-// refuse answers a request without a dialog and without state (RFC 3261
-// §8.2.7): a repetition gets the same answer, To tag included.
-func (s *Server) refuse(m *message, a answer) {
-	if m.method == ack {
+// arrived gives a request its ticket. It runs in the reader, in order of
+// arrival, and is not to be held up.
+func (s *Server) arrived(t *ticket) {
+	m := t.m
+	switch m.method {
+	case ack:
+		s.acknowledged(t)
+		return
+	case cancel:
+		s.mu.Lock()
+		if tx := s.invites[inviteKey(m)]; tx != nil {
+			t.branch = tx.brand
+		}
+		s.mu.Unlock()
+		t.answer = &answer{status: 481} // where sipgo knows its INVITE it does not ask us
 		return
 	}
+	if bad := unsupported(m); bad != "" {
+		t.answer = &answer{status: 420, headers: "Unsupported: " + bad + "\r\n"}
+		return
+	}
+	if m.toTag != "" {
+		if d := s.find(m); d != nil {
+			d.arrived(t)
+			return
+		}
+	}
+	scheme := strings.ToLower(m.uri.Scheme)
+	switch {
+	case !known(m.method):
+		t.answer = &answer{status: 405, headers: allowLine}
+	case m.toTag != "":
+		t.answer = &answer{status: 481}
+	case scheme != "sip" && scheme != "sips" && scheme != "tel" && scheme != "":
+		t.answer = &answer{status: 416}
+	case m.method == invite:
+		again := false
+		if t.invite, again = s.inviteFor(m, t.branch); again {
+			t.again, t.invite, t.branch = true, nil, t.invite.brand
+		}
+	case m.method == options:
+		a := s.capabilities()
+		t.answer = &a
+	default:
+		t.answer = &answer{status: 481}
+	}
+}
+
+// serve does what the ticket says.
+func (s *Server) serve(t *ticket, tx *sip.ServerTx) {
+	switch {
+	case t.err != nil:
+		s.reject(t, tx)
+	case t.m.method == ack:
+		tx.Terminate() // sipgo has made one for it all the same
+	case t.answer != nil:
+		if t.invite != nil {
+			t.invite.begin(tx)
+			t.invite.answer(*t.answer)
+			return
+		}
+		s.respond(tx, t.m, *t.answer, statelessTag(t.m))
+	case t.job != nil:
+		if t.invite != nil {
+			t.invite.begin(tx)
+		}
+		t.job.dialog.deposit(t.job, t.m, tx)
+	case t.invite != nil && t.m.toTag == "":
+		s.invited(t.invite, tx)
+	default:
+		tx.Terminate() // a repetition that was answered and acknowledged
+	}
+}
+
+// statelessTag is the To tag of an answer without a dialog: the same for a
+// repetition (RFC 3261 §8.2.7).
+func statelessTag(m *message) string {
 	h := bodyHash([]byte(m.callID + "\x00" + m.fromTag + "\x00" + m.via.branch))
 	tag := make([]byte, 10)
 	for i := range tag {
 		tag[i] = alphabet[h[i]&31]
 	}
-	s.send(m, a, string(tag))
+	return string(tag)
 }
 
-// receive takes a message from a reader: in order of arrival, and not to be
-// held up.
-func (s *Server) receive(m *message) {
-	if !m.request() {
-		s.core.respond(m)
+// reject answers a request that is SIP for sipgo and not for us.
+func (s *Server) reject(t *ticket, tx *sip.ServerTx) {
+	a := answer{status: 400}
+	if errors.Is(t.err, errVersion) {
+		a.status = 505
+	}
+	if t.m == nil || t.m.method == ack {
+		tx.Terminate()
 		return
 	}
-	switch m.method {
-	case ack:
-		s.acknowledged(m)
-		return
-	case cancel:
-		s.cancelled(m)
-		return
-	}
-	if bad := unsupported(m); bad != "" {
-		s.refuse(m, answer{status: 420, headers: "Unsupported: " + bad + "\r\n"})
-		return
-	}
-	if m.toTag != "" {
-		if d := s.find(m); d != nil {
-			d.receive(m)
-			return
-		}
-		if !known(m.method) {
-			s.refuse(m, answer{status: 405, headers: allowLine})
-			return
-		}
-		s.refuse(m, answer{status: 481})
-		return
-	}
-	switch scheme := strings.ToLower(m.uri.Scheme); {
-	case scheme != "sip" && scheme != "sips" && scheme != "tel" && scheme != "":
-		s.refuse(m, answer{status: 416})
-	case m.method == invite:
-		s.invited(m)
-	case m.method == options:
-		s.refuse(m, s.capabilities())
-	case known(m.method):
-		s.refuse(m, answer{status: 481})
-	default:
-		s.refuse(m, answer{status: 405, headers: allowLine})
-	}
+	s.respond(tx, t.m, a, statelessTag(t.m))
 }
 
 func known(method string) bool {
@@ -423,40 +461,18 @@ func (s *Server) find(m *message) *Dialog {
 	return d
 }
 
-// malformed answers what can be answered, and tells the operator that somebody
-// talks rubbish: once per peer and interval.
-func (s *Server) malformed(f flow, m *message, err error) {
+// malformed tells the operator that somebody talks rubbish: once per peer and
+// interval.
+func (s *Server) malformed(network string, from netip.AddrPort, err error) {
 	s.stats.malformed.Add(1)
-	if n, ok := s.bad.tell(f.peer.Addr(), time.Now()); ok {
-		s.log.Warn("malformed SIP message", "peer", f.peer, "transport", f.network(), "error", headerText(clip(err.Error())), "more", n)
-	}
-	if m == nil || !m.request() || m.method == ack {
-		return
-	}
-	switch {
-	case errors.Is(err, errVersion):
-		s.refuse(m, answer{status: 505})
-	case isTooLarge(err):
-		s.refuse(m, answer{status: 413})
-	default:
-		s.refuse(m, answer{status: 400})
+	if n, ok := s.bad.tell(from.Addr(), time.Now()); ok {
+		s.log.Warn("malformed SIP message", "peer", from, "transport", network, "error", headerText(clip(err.Error())), "more", n)
 	}
 }
 
 func (s *Server) panicked(where string, value any, stack []byte) {
 	s.stats.panics.Add(1)
 	s.log.Error("panic", "where", where, "panic", fmt.Sprint(value), "stack", string(stack))
-}
-
-// guard runs f and reports whether it ended without a panic.
-func (s *Server) guard(where string, f func()) (ok bool) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.panicked(where, v, debug.Stack())
-		}
-	}()
-	f()
-	return true
 }
 
 func (s *Server) turnedAway(network string, peer netip.Addr, why string) {

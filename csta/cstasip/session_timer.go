@@ -1,6 +1,7 @@
 package cstasip
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -125,20 +126,28 @@ func (d *Dialog) refresh(now time.Time) {
 	d.pump()
 }
 
-// acknowledging returns final with the ACK of a re-INVITE before it.
-func (d *Dialog) acknowledging(f flow, cseq uint32, branch string, final func(*message, error)) func(*message, error) {
+// acknowledging returns final with the ACK of a 2xx before it, and what repeats
+// that ACK. The ACK of a refusal is sipgo's.
+func (d *Dialog) acknowledging(f flow, cseq uint32, final func(*message, error)) (func(*message, error), func()) {
+	again := func() {
+		d.mu.Lock()
+		req, err := d.leg.ack(f, cseq)
+		d.mu.Unlock()
+		if err == nil {
+			_ = d.server.tpl.WriteMsg(req) // if it is lost, the 2xx comes again
+		}
+	}
 	return func(m *message, err error) {
-		if m != nil {
+		if m != nil && m.status < 300 {
 			d.mu.Lock()
-			if target, ok := contactOf(m); ok && m.status < 300 {
+			if target, ok := contactOf(m); ok {
 				d.leg.target = target
 			}
-			wire := d.leg.ack(f, cseq, branch, m)
 			d.mu.Unlock()
-			d.server.acknowledge(f, branch, wire)
+			again()
 		}
 		final(m, err)
-	}
+	}, again
 }
 
 // refreshTold takes the outcome of a refresh. Any answer shows that the client
@@ -151,9 +160,13 @@ func (d *Dialog) refreshTold(m *message, err error) {
 	sayBye := false
 	switch {
 	case d.ended:
+	case errors.Is(err, ErrDisconnected):
+		// Soon again, over another connection if there is a way.
+		t.asked = now.Add(5*time.Second - t.interval/2)
+		t.alive = t.asked
 	case err != nil:
 		// Silence; but a client may be mute and yet call.
-		if !t.alive.After(t.asked) {
+		if t.alive.Before(t.asked) {
 			gone, sayBye = fmt.Errorf("%w: %w", ErrGone, err), true
 		}
 	case m.status == 481:

@@ -1,23 +1,28 @@
 package cstasip
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/emiago/sipgo/sip"
 )
+
+// The sockets that sipgo's transports read and write. They are opened here,
+// because sipgo does not tell when it listens, and wrapped, for what sipgo does
+// not do: refuse strangers before a message is parsed, limit connections and the
+// time of a handshake, of a message and of idleness, tell who sent what could not
+// be parsed, and close a connection whose message was cut by a write time-out.
+// Framing, connection pool, dialling and parsing are sipgo's.
 
 // Networks, as in the URLs of listeners.
 const (
@@ -27,9 +32,7 @@ const (
 )
 
 const (
-	maxMessage = 192 << 10 // octets of a message: more than a body that is answered 413
-	readBuffer = 4 << 10   // octets held per connection while it is idle
-	udpBuffer  = 4 << 20   // octets asked of the kernel per UDP socket: a restart of all clients comes at once
+	udpBuffer = 4 << 20 // octets asked of the kernel per UDP socket: a restart of all clients comes at once
 
 	handshakeTimeout = 10 * time.Second // of TLS
 	dialTimeout      = 5 * time.Second
@@ -38,11 +41,11 @@ const (
 	idleTimeout      = 2 * time.Minute  // of a connection without a dialog
 )
 
-// A network makes sockets. Tests put one in memory in the place of the host's.
+// A network opens what is listened on. Tests put one in memory in the place of
+// the host's.
 type network interface {
 	listenPacket(ctx context.Context, address string) (packetConn, error)
 	listen(ctx context.Context, address string) (net.Listener, error)
-	dial(ctx context.Context, address string) (net.Conn, error)
 	lookup(ctx context.Context, host string) ([]netip.Addr, error)
 	localFor(peer netip.Addr) netip.Addr
 }
@@ -75,11 +78,6 @@ func (hostNetwork) listen(ctx context.Context, address string) (net.Listener, er
 	return lc.Listen(ctx, "tcp", address)
 }
 
-func (hostNetwork) dial(ctx context.Context, address string) (net.Conn, error) {
-	var d net.Dialer
-	return d.DialContext(ctx, "tcp", address)
-}
-
 func (hostNetwork) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
@@ -97,138 +95,37 @@ func (hostNetwork) localFor(peer netip.Addr) netip.Addr {
 func addrPort(a net.Addr) netip.AddrPort {
 	switch a := a.(type) {
 	case *net.UDPAddr:
-		ap := a.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+		return unmap(a.AddrPort())
 	case *net.TCPAddr:
-		ap := a.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+		return unmap(a.AddrPort())
+	case *address:
+		return a.AddrPort
 	}
 	ap, _ := netip.ParseAddrPort(a.String())
-	return ap
+	return unmap(ap)
 }
 
-// A flow is a way to a peer: a UDP socket and an address, or a connection. The
-// zero flow leads nowhere.
-type flow struct {
-	sock *socket
-	conn *conn
-	peer netip.AddrPort
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
-func (f flow) network() string {
-	switch {
-	case f.conn != nil:
-		return f.conn.network
-	case f.sock != nil:
-		return udpNet
-	}
-	return ""
+// An address is a net.Addr that is written once: sipgo writes the addresses of a
+// connection several times per message.
+type address struct {
+	netip.AddrPort
+	network, text string
 }
 
-func (f flow) reliable() bool { return f.conn != nil }
+func newAddress(network string, a netip.AddrPort) *address { return &address{a, network, a.String()} }
 
-// alive reports whether the flow leads somewhere, as far as is known.
-func (f flow) alive() bool {
-	return f.sock != nil || f.conn != nil && !f.conn.closed.Load()
-}
-
-var errNoFlow = errors.New("no way to the peer")
-
-// write sends one message. It may block for writeTimeout on a connection whose
-// peer does not read.
-func (f flow) write(b []byte) error {
-	switch {
-	case f.conn != nil:
-		return f.conn.write(b)
-	case f.sock != nil:
-		_, err := f.sock.WriteToUDPAddrPort(b, f.peer)
-		return err
-	}
-	return errNoFlow
-}
-
-// A socket is a UDP socket.
-type socket struct {
-	packetConn
-	t      *transport
-	local  netip.AddrPort
-	sentBy sync.Map // of core.sentBy
-}
-
-// A conn is a TCP or TLS connection, accepted or dialled.
-type conn struct {
-	net.Conn
-	t             *transport
-	network       string
-	local, remote netip.AddrPort
-	cert          *x509.Certificate // the peer's, TLS
-
-	users  atomic.Int32 // dialogs that go over it
-	closed atomic.Bool
-	sentBy sync.Map // of core.sentBy
-}
-
-func (c *conn) write(b []byte) error {
-	if c.closed.Load() {
-		return net.ErrClosed
-	}
-	err := c.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if err == nil {
-		_, err = c.Conn.Write(b)
-	}
-	if err != nil {
-		// Part of the message may be out: nothing that follows would be understood.
-		c.close()
-	}
-	return err
-}
-
-func (c *conn) close() {
-	if c.closed.Swap(true) {
-		return
-	}
-	c.t.forget(c)
-	_ = c.Conn.Close()
-}
-
-// A transport owns sockets and connections and parses what they receive.
-type transport struct {
-	net       network
-	log       *slog.Logger
-	tls       *tls.Config
-	peers     func(netip.Addr) bool
-	maxConns  int
-	parser    *sip.Parser
-	receive   func(*message)                                    // called by the reader: per connection and per socket in order of arrival
-	malformed func(f flow, m *message, err error)               // as receive; m may be nil
-	panicked  func(where string, value any, stack []byte)       // for the record
-	refused   func(network string, peer netip.Addr, why string) // likewise
-
-	mu        sync.Mutex
-	sockets   []*socket
-	listeners []*listener
-	conns     map[connKey]*conn
-	dials     map[connKey]*dialing
-	closed    bool
-	readers   sync.WaitGroup
-}
-
-type connKey struct {
-	network string
-	remote  netip.AddrPort
-}
-
-type listener struct {
-	net.Listener
-	network string
-	local   netip.AddrPort
-}
+func (a *address) Network() string { return a.network }
+func (a *address) String() string  { return a.text }
 
 // splitListen cuts "tcp://127.0.0.1:5060" and supplies the default port.
 func splitListen(s string) (network, address string, err error) {
 	network, address, ok := strings.Cut(s, "://")
 	if !ok || network != udpNet && network != tcpNet && network != tlsNet {
-		return "", "", fmt.Errorf("cstasip: listener %q: want udp://, tcp:// or tls://host:port", s)
+		return "", "", errors.New("cstasip: listener " + strconv.Quote(s) + ": want udp://, tcp:// or tls://host:port")
 	}
 	address = strings.TrimSuffix(address, "/")
 	if _, _, err := net.SplitHostPort(address); err != nil {
@@ -241,427 +138,364 @@ func splitListen(s string) (network, address string, err error) {
 	return network, address, nil
 }
 
-// listen opens the listeners; nothing is read before serve.
-func (t *transport) listen(ctx context.Context, urls []string) error {
-	for _, url := range urls {
-		network, address, err := splitListen(url)
-		if err != nil {
-			return err
-		}
-		if network == udpNet {
-			if _, err := t.listenUDP(ctx, address); err != nil {
-				return fmt.Errorf("cstasip: %w", err)
-			}
-			continue
-		}
-		if network == tlsNet && t.tls == nil {
-			return fmt.Errorf("cstasip: listener %q needs a TLS configuration", url)
-		}
-		l, err := t.net.listen(ctx, address)
-		if err != nil {
-			return fmt.Errorf("cstasip: %w", err)
-		}
-		t.mu.Lock()
-		t.listeners = append(t.listeners, &listener{l, network, addrPort(l.Addr())})
-		t.mu.Unlock()
-	}
-	return nil
+// A gate is what a listener or socket asks about the peers that come.
+type gate struct {
+	log      *slog.Logger
+	peers    func(netip.Addr) bool
+	maxConns int
+	refused  func(network string, peer netip.Addr, why string) // for the record
+
+	// garbled is told what could not be parsed: a datagram that came by s, or, b
+	// and s being nil, something on a connection.
+	garbled func(network string, from netip.AddrPort, b []byte, s *socket)
 }
 
-func (t *transport) listenUDP(ctx context.Context, address string) (*socket, error) {
-	c, err := t.net.listenPacket(ctx, address)
-	if err != nil {
-		return nil, err
+func (g *gate) admits(network string, peer netip.Addr) bool {
+	if g.peers == nil || g.peers(peer) {
+		return true
 	}
-	s := &socket{packetConn: c, t: t, local: addrPort(c.LocalAddr())}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.sockets = append(t.sockets, s)
-	return s, nil
+	g.refused(network, peer, "not a peer")
+	return false
 }
 
-// addrs returns the addresses that are listened on, as URLs.
-func (t *transport) addrs() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var list []string
-	for _, s := range t.sockets {
-		list = append(list, udpNet+"://"+s.local.String())
-	}
-	for _, l := range t.listeners {
-		list = append(list, l.network+"://"+l.local.String())
-	}
-	return list
+// A socket is a UDP socket, read by sipgo.
+type socket struct {
+	packetConn
+	c      *core
+	local  netip.AddrPort
+	addr   *address
+	sentBy sync.Map // of core.sentBy
+
+	reading chan struct{} // closed when sipgo reads, and so knows it
+	once    sync.Once
+
+	buf []byte // of one datagram; the reader's
+
+	mu   sync.Mutex
+	from *address // of the datagram that is being parsed
+	size int
+	seen bool // it was parsed
 }
 
-// serve starts a reader per socket and listener.
-func (t *transport) serve() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return
-	}
-	for _, s := range t.sockets {
-		t.readers.Go(func() { t.readPackets(s) })
-	}
-	for _, l := range t.listeners {
-		t.readers.Go(func() { t.accept(l) })
-	}
+func newSocket(p packetConn, c *core) *socket {
+	local := addrPort(p.LocalAddr())
+	return &socket{packetConn: p, c: c, local: local, addr: newAddress(udpNet, local), buf: make([]byte, 64<<10), from: new(address), seen: true, reading: make(chan struct{})}
 }
 
-// close closes everything and waits for the readers.
-func (t *transport) close() {
-	t.mu.Lock()
-	t.closed = true
-	for _, s := range t.sockets {
-		_ = s.Close()
-	}
-	for _, l := range t.listeners {
-		_ = l.Close()
-	}
-	conns := make([]*conn, 0, len(t.conns))
-	for _, c := range t.conns {
-		conns = append(conns, c)
-	}
-	t.mu.Unlock()
-	for _, c := range conns {
-		c.close()
-	}
-	t.readers.Wait()
-}
+func (s *socket) LocalAddr() net.Addr { return s.addr }
 
-func (t *transport) connections() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.conns)
-}
-
-func (t *transport) forget(c *conn) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if k := (connKey{c.network, c.remote}); t.conns[k] == c {
-		delete(t.conns, k)
+// parsed notes that the datagram from the address has become a message. It is
+// called by the reader, and reports whether it is this socket's.
+func (s *socket) parsed(from netip.AddrPort) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen || s.from.AddrPort != from {
+		return false
 	}
-}
-
-// add enters a connection, and reports whether it may live.
-func (t *transport) add(c *conn) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case t.closed:
-		return net.ErrClosed
-	case t.maxConns > 0 && len(t.conns) >= t.maxConns:
-		return errors.New("too many connections")
-	}
-	if t.conns == nil {
-		t.conns = map[connKey]*conn{}
-	}
-	t.conns[connKey{c.network, c.remote}] = c
-	return nil
-}
-
-func (t *transport) readPackets(s *socket) {
-	buf := make([]byte, 64<<10)
-	for {
-		n, from, err := s.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			// ICMP errors of earlier sends surface here: they concern one peer.
-			t.log.Debug("UDP read failed", "error", err)
-			continue
-		}
-		peer := netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		if t.peers != nil && !t.peers(peer.Addr()) {
-			t.refused(udpNet, peer.Addr(), "not a peer")
-			continue
-		}
-		data := trimNUL(buf[:n])
-		if blank(data) {
-			continue // a keep-alive (RFC 5626 §3.5.1)
-		}
-		f := flow{sock: s, peer: peer}
-		t.guard(func() {
-			m, err := t.parser.ParseSIP(data)
-			t.deliver(m, f, err)
-		})
-	}
-}
-
-// trimNUL cuts NULs off a datagram's end: some stacks send their string's own.
-func trimNUL(b []byte) []byte {
-	for len(b) > 0 && b[len(b)-1] == 0 {
-		b = b[:len(b)-1]
-	}
-	return b
-}
-
-func blank(b []byte) bool {
-	for _, c := range b {
-		if c != '\r' && c != '\n' {
-			return false
-		}
-	}
+	s.seen = true
 	return true
 }
 
-// deliver hands a parsed message on, or reports it.
-func (t *transport) deliver(parsed sip.Message, f flow, err error) {
-	var m *message
-	if parsed != nil {
-		var incomplete error
-		m, incomplete = newMessage(parsed, f)
-		if err == nil {
-			err = incomplete
-		}
+// ReadFrom returns the next datagram of a peer. It is called when what it
+// returned before was parsed, or was dropped because it could not be.
+func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
+	s.once.Do(func() { close(s.reading) })
+	s.mu.Lock()
+	garbled := !s.seen
+	s.seen = true
+	s.mu.Unlock()
+	if garbled {
+		s.c.gate.garbled(udpNet, s.from.AddrPort, s.buf[:s.size], s)
 	}
-	if err != nil {
-		t.malformed(f, m, err)
-		return
-	}
-	t.receive(m)
-}
-
-// guard runs f; a panic in it costs the message, not the process.
-func (t *transport) guard(f func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			t.panicked("receiving", v, debug.Stack())
-		}
-	}()
-	f()
-}
-
-func (t *transport) accept(l *listener) {
-	var pause time.Duration
 	for {
-		raw, err := l.Accept()
+		n, from, err := s.ReadFromUDPAddrPort(s.buf)
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
-				return
+				return 0, nil, err
+			}
+			// ICMP errors of earlier sends surface here: they concern one peer,
+			// and sipgo would stop to read.
+			s.c.gate.log.Debug("UDP read failed", "error", err)
+			continue
+		}
+		from = unmap(from)
+		if s.c.muted.Load() || !s.c.gate.admits(udpNet, from.Addr()) {
+			continue
+		}
+		// Some stacks send their string's NUL; line ends alone are a keep-alive
+		// (RFC 5626 §3.5.1).
+		data := bytes.TrimLeft(bytes.TrimRight(s.buf[:n], "\x00"), "\r\n")
+		if len(data) == 0 {
+			continue
+		}
+		s.mu.Lock()
+		if s.from.AddrPort != from {
+			s.from = newAddress(udpNet, from)
+		}
+		s.size = copy(s.buf, data)
+		s.seen = false
+		addr := s.from
+		s.mu.Unlock()
+		if s.size > len(b) {
+			// sipgo's buffer: the parser will not get it whole.
+			s.mu.Lock()
+			s.seen = true
+			s.mu.Unlock()
+			s.c.gate.garbled(udpNet, from, s.buf[:s.size], s)
+			continue
+		}
+		return copy(b, s.buf[:s.size]), addr, nil
+	}
+}
+
+// WriteTo sends a datagram.
+func (s *socket) WriteTo(b []byte, to net.Addr) (int, error) {
+	return s.WriteToUDPAddrPort(b, addrPort(to))
+}
+
+// Deadlines are not used by sipgo.
+func (s *socket) SetDeadline(time.Time) error      { return nil }
+func (s *socket) SetReadDeadline(time.Time) error  { return nil }
+func (s *socket) SetWriteDeadline(time.Time) error { return nil }
+
+// A conn is a TCP or TLS connection that a peer opened.
+type conn struct {
+	net.Conn
+	c             *core
+	network       string
+	local, remote *address
+	sentBy        sync.Map // of core.sentBy
+
+	users  atomic.Int32 // dialogs that go over it
+	heard  atomic.Int64 // when the last message came, in Unix nanoseconds
+	closed atomic.Bool
+	cert   atomic.Pointer[x509.Certificate] // the peer's, TLS
+
+	// The reader's.
+	shaken bool // the handshake is over
+	ended  bool // the peer, or a time-out, has ended it
+	frame  boundary
+	began  time.Time // when the message that is being read began; zero between messages
+}
+
+func (c *conn) LocalAddr() net.Addr  { return c.local }
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
+
+// Read reads for sipgo, which waits for ever: here a connection is given up that
+// does not shake hands, does not finish its message, or has no dialog and
+// says nothing.
+func (c *conn) Read(b []byte) (int, error) {
+	if secure, ok := c.Conn.(*tls.Conn); ok && !c.shaken {
+		if err := c.handshake(secure); err != nil {
+			c.ended = true
+			return 0, io.EOF
+		}
+		c.shaken = true
+	}
+	for {
+		deadline := time.Unix(0, c.heard.Load()).Add(idleTimeout)
+		if c.frame.inside() {
+			deadline = c.began.Add(messageTimeout)
+		} else if c.users.Load() > 0 {
+			deadline = time.Now().Add(idleTimeout)
+		}
+		if err := c.SetReadDeadline(deadline); err != nil {
+			c.ended = true
+			return 0, io.EOF
+		}
+		n, err := c.Conn.Read(b)
+		if err == nil && c.c.muted.Load() {
+			continue
+		}
+		if err != nil {
+			var ne net.Error
+			if errors.As(err, &ne) && ne.Timeout() && !c.frame.inside() && c.users.Load() > 0 {
+				continue
+			}
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+				c.c.gate.log.Debug("connection lost", "network", c.network, "peer", c.remote, "error", err)
+			}
+			c.ended = true
+			return 0, io.EOF // to sipgo any other error is one to be logged
+		}
+		if !c.frame.inside() {
+			c.began = time.Now()
+		}
+		if data := c.frame.filter(b[:n]); len(data) > 0 {
+			return len(data), nil
+		}
+	}
+}
+
+func (c *conn) handshake(secure *tls.Conn) error {
+	ctx, stop := context.WithTimeout(context.Background(), handshakeTimeout)
+	defer stop()
+	if err := secure.HandshakeContext(ctx); err != nil {
+		c.c.gate.refused(tlsNet, c.remote.Addr(), err.Error())
+		return err
+	}
+	if certs := secure.ConnectionState().PeerCertificates; len(certs) > 0 {
+		c.cert.Store(certs[0])
+	}
+	return nil
+}
+
+// Write writes one message.
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		// Part of the message may be out: nothing that follows would be understood.
+		c.shut()
+	}
+	return n, err
+}
+
+// Close is called by sipgo, when it stops to read: because Read has failed, or
+// because it cannot tell where the next message begins.
+func (c *conn) Close() error {
+	if !c.closed.Load() && !c.ended {
+		c.c.gate.garbled(c.network, c.remote.AddrPort, nil, nil)
+	}
+	c.shut()
+	return nil
+}
+
+// shut closes the connection.
+func (c *conn) shut() {
+	if c.closed.Swap(true) {
+		return
+	}
+	c.c.forget(c)
+	_ = c.Conn.Close()
+}
+
+// A boundary follows where messages end in a stream and takes out the line ends
+// between them. SIPE sends a bare LF behind a message without body. sipgo takes
+// it for the first octet of the next method, and where a keep-alive follows it
+// for a start line without SIP: then it closes the connection. The framing stays
+// sipgo's; what this finds wrong it lets pass.
+type boundary struct {
+	state int    // of the three below
+	left  int    // octets of the body to come
+	size  int    // Content-Length so far
+	line  []byte // the beginning of the header line being read
+}
+
+const (
+	betweenMessages = iota
+	inHead
+	inBody
+)
+
+func (b *boundary) inside() bool { return b.state != betweenMessages }
+
+// filter returns data without what does not belong to a message, in place. A
+// keep-alive between messages passes, for sipgo to answer.
+func (b *boundary) filter(data []byte) []byte {
+	if !b.inside() && len(bytes.Trim(data, "\r\n")) == 0 {
+		if len(data) >= 4 {
+			return data[:copy(data, "\r\n\r\n")]
+		}
+		return nil
+	}
+	out := data[:0]
+	for len(data) > 0 {
+		switch b.state {
+		case betweenMessages:
+			data = bytes.TrimLeft(data, "\r\n")
+			if len(data) > 0 {
+				b.state, b.size = inHead, 0
+			}
+		case inHead:
+			n := bytes.IndexByte(data, '\n') + 1
+			whole := n > 0
+			if !whole {
+				n = len(data)
+			}
+			if len(b.line) < 64 {
+				b.line = append(b.line, data[:min(n, 64)]...)
+			}
+			out, data = append(out, data[:n]...), data[n:]
+			if !whole {
+				break
+			}
+			line := bytes.TrimSpace(b.line)
+			b.line = b.line[:0]
+			if len(line) > 0 {
+				b.header(line)
+				break
+			}
+			if b.left = b.size; b.left > 0 {
+				b.state = inBody
+			} else {
+				b.state = betweenMessages
+			}
+			b.line = nil
+		case inBody:
+			n := min(b.left, len(data))
+			out, data = append(out, data[:n]...), data[n:]
+			if b.left -= n; b.left == 0 {
+				b.state = betweenMessages
+			}
+		}
+	}
+	return out
+}
+
+func (b *boundary) header(line []byte) {
+	name, value, ok := bytes.Cut(line, []byte(":"))
+	if !ok {
+		return
+	}
+	if name := string(bytes.TrimSpace(name)); len(name) == 1 && strings.EqualFold(name, "l") || strings.EqualFold(name, "content-length") {
+		if n, err := strconv.Atoi(string(bytes.TrimSpace(value))); err == nil && n > 0 {
+			b.size = n
+		}
+	}
+}
+
+// A listener is a TCP or TLS listener, accepted from by sipgo.
+type listener struct {
+	net.Listener
+	c       *core
+	network string
+	local   netip.AddrPort
+}
+
+// Accept returns the next connection that may live.
+func (l *listener) Accept() (net.Conn, error) {
+	var pause time.Duration
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return nil, err
 			}
 			// Out of descriptors, or the peer gave up: as net/http, wait and go on.
+			// sipgo would stop to accept.
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			t.log.Warn("accept failed", "network", l.network, "error", err)
+			l.c.gate.log.Warn("accept failed", "network", l.network, "error", err)
 			time.Sleep(pause)
 			continue
 		}
 		pause = 0
-		c := &conn{Conn: raw, t: t, network: l.network, local: addrPort(raw.LocalAddr()), remote: addrPort(raw.RemoteAddr())}
-		if t.peers != nil && !t.peers(c.remote.Addr()) {
-			t.refused(l.network, c.remote.Addr(), "not a peer")
-			_ = raw.Close()
-			continue
+		c := &conn{
+			Conn: raw, c: l.c, network: l.network,
+			local: newAddress(tcpNet, addrPort(raw.LocalAddr())), remote: newAddress(tcpNet, addrPort(raw.RemoteAddr())),
 		}
+		c.heard.Store(time.Now().UnixNano())
 		if l.network == tlsNet {
-			c.Conn = tls.Server(raw, t.tls)
+			c.Conn = tls.Server(raw, l.c.tls)
 		}
-		if err := t.add(c); err != nil {
-			t.refused(l.network, c.remote.Addr(), err.Error())
+		if !l.c.gate.admits(l.network, c.remote.Addr()) {
 			_ = raw.Close()
 			continue
 		}
-		t.readers.Go(func() {
-			defer c.close()
-			if secure, ok := c.Conn.(*tls.Conn); ok && !t.handshake(c, secure) {
-				return
-			}
-			t.read(c)
-		})
-	}
-}
-
-func (t *transport) handshake(c *conn, secure *tls.Conn) bool {
-	ctx, stop := context.WithTimeout(context.Background(), handshakeTimeout)
-	defer stop()
-	if err := secure.HandshakeContext(ctx); err != nil {
-		t.refused(tlsNet, c.remote.Addr(), err.Error())
-		return false
-	}
-	if certs := secure.ConnectionState().PeerCertificates; len(certs) > 0 {
-		c.cert = certs[0]
-	}
-	return true
-}
-
-// read reads messages until the connection ends or a message cannot be
-// delimited: behind it nothing could be told apart.
-func (t *transport) read(c *conn) {
-	stream := t.parser.NewSIPStream()
-	defer stream.Close()
-	f := flow{conn: c, peer: c.remote}
-	buf := make([]byte, readBuffer)
-	var began time.Time // when the message that is being read began; zero between messages
-	for {
-		deadline := time.Now().Add(idleTimeout)
-		if !began.IsZero() {
-			deadline = began.Add(messageTimeout)
+		if err := l.c.remember(c); err != nil {
+			l.c.gate.refused(l.network, c.remote.Addr(), err.Error())
+			_ = raw.Close()
+			continue
 		}
-		if c.SetReadDeadline(deadline) != nil {
-			return
-		}
-		n, err := c.Read(buf)
-		if err != nil {
-			var ne net.Error
-			if errors.As(err, &ne) && ne.Timeout() && began.IsZero() && c.users.Load() > 0 {
-				continue
-			}
-			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-				t.log.Debug("connection lost", "network", c.network, "peer", c.remote, "error", err)
-			}
-			return
-		}
-		data := buf[:n]
-		if began.IsZero() {
-			if blank(data) {
-				// RFC 5626 §3.5.1: two CRLF are a ping, one is its answer.
-				if n >= 4 && c.write(crlf) != nil {
-					return
-				}
-				continue
-			}
-			began = time.Now()
-		}
-		_, _ = stream.Write(data)
-		open := false // and stays so if there is a panic
-		t.guard(func() { open = t.drain(stream, f, &began) })
-		if !open {
-			return
-		}
-		if began.IsZero() {
-			stream.Close() // gives its buffer back while the connection is idle
-		}
-	}
-}
-
-var crlf = []byte("\r\n")
-
-// drain delivers the messages that are complete, and reports whether the stream
-// can go on.
-func (t *transport) drain(stream *sip.ParserStream, f flow, began *time.Time) (ok bool) {
-	for stream.Buffer().Len() > 0 {
-		m, _, err := stream.ParseNext()
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return true
-		}
-		t.deliver(m, f, err)
-		if err != nil {
-			return false
-		}
-		*began = time.Time{}
-		if stream.Buffer().Len() > 0 {
-			*began = time.Now()
-		}
-	}
-	return true
-}
-
-type dialing struct {
-	done chan struct{}
-	conn *conn
-	err  error
-}
-
-// connect returns a connection to the address, one that exists if there is one.
-// Many dialogs may ask at once, when their proxy comes back: one dials for all.
-func (t *transport) connect(ctx context.Context, network string, to netip.AddrPort, serverName string) (*conn, error) {
-	k := connKey{network, to}
-	t.mu.Lock()
-	if c := t.conns[k]; c != nil {
-		t.mu.Unlock()
 		return c, nil
 	}
-	if t.closed {
-		t.mu.Unlock()
-		return nil, net.ErrClosed
-	}
-	if d := t.dials[k]; d != nil {
-		t.mu.Unlock()
-		select {
-		case <-d.done:
-			return d.conn, d.err
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	d := &dialing{done: make(chan struct{})}
-	if t.dials == nil {
-		t.dials = map[connKey]*dialing{}
-	}
-	t.dials[k] = d
-	t.mu.Unlock()
-
-	d.conn, d.err = t.dial(ctx, network, to, serverName)
-	t.mu.Lock()
-	delete(t.dials, k)
-	t.mu.Unlock()
-	close(d.done)
-	return d.conn, d.err
-}
-
-func (t *transport) dial(ctx context.Context, network string, to netip.AddrPort, serverName string) (*conn, error) {
-	ctx, stop := context.WithTimeout(ctx, dialTimeout)
-	defer stop()
-	raw, err := t.net.dial(ctx, to.String())
-	if err != nil {
-		return nil, err
-	}
-	c := &conn{Conn: raw, t: t, network: network, local: addrPort(raw.LocalAddr()), remote: to}
-	if network == tlsNet {
-		config := t.tls.Clone()
-		if config == nil {
-			config = new(tls.Config)
-		}
-		if config.ServerName == "" {
-			config.ServerName = serverName
-		}
-		secure := tls.Client(raw, config)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = raw.Close()
-			return nil, err
-		}
-		c.Conn = secure
-		if certs := secure.ConnectionState().PeerCertificates; len(certs) > 0 {
-			c.cert = certs[0]
-		}
-	}
-	if err := t.add(c); err != nil {
-		_ = c.Conn.Close()
-		return nil, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		_ = c.Conn.Close()
-		return nil, net.ErrClosed
-	}
-	t.readers.Go(func() {
-		defer c.close()
-		t.read(c)
-	})
-	return c, nil
-}
-
-// local returns host and port to name in Via and Contact for what goes over f:
-// those of a listener, not of a dialled connection.
-func (t *transport) local(f flow) netip.AddrPort {
-	if f.sock != nil {
-		if a := f.sock.local; !a.Addr().IsUnspecified() {
-			return a
-		}
-		return netip.AddrPortFrom(t.net.localFor(f.peer.Addr()), f.sock.local.Port())
-	}
-	if f.conn == nil {
-		return netip.AddrPort{}
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, l := range t.listeners {
-		if l.network == f.conn.network && (l.local.Addr() == f.conn.local.Addr() || l.local.Addr().IsUnspecified()) {
-			return netip.AddrPortFrom(f.conn.local.Addr(), l.local.Port())
-		}
-	}
-	return f.conn.local
 }

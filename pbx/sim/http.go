@@ -87,7 +87,8 @@ func (s *Sim) HTTP() http.Handler {
 			reply(w, http.StatusOK, struct{}{})
 		}
 	})
-	return m
+	// A page in somebody's browser must not make calls.
+	return http.NewCrossOriginProtection().Handler(m)
 }
 
 // body is what an action may be given.

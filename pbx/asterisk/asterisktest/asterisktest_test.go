@@ -321,6 +321,7 @@ func TestHoldByRedirect(t *testing.T) {
 	holder := next(t, c, "Newchannel", "CallerIDNum", "1001").Get("Channel")
 	peer := next(t, c, "Newchannel", "CallerIDNum", "1002").Get("Channel")
 	bridged(t, c)
+	do(t, c, "Setvar", "Channel", holder, "Variable", "RCC_HELD", "Value", "1")
 	do(t, c, "Redirect", "Channel", holder, "Context", "rcc-hold", "Exten", "holder", "Priority", "1",
 		"ExtraChannel", peer, "ExtraContext", "rcc-hold", "ExtraExten", "held", "ExtraPriority", "1")
 	each(t, c, "BridgeLeave "+holder, "BridgeLeave "+peer, "MusicOnHoldStart "+peer)

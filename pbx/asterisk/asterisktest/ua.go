@@ -57,6 +57,7 @@ type dialog struct {
 	cseq          string // of the same
 	offer         int    // version of our SDP
 	confirmed     bool   // the INVITE has been acknowledged
+	given         bool   // up: hung up while it rang there
 }
 
 // Deskphone registers a desk phone with that extension.
@@ -145,6 +146,9 @@ func (u *UA) call(d *dialog, headers []string) {
 			d.confirmed = true
 			u.ack(d, newBranch())
 			u.add("established")
+			if d.given { // the answer has crossed the CANCEL
+				u.hangup(d)
+			}
 		case (s == 401 || s == 407) && !hasPrefix(headers, "Authorization"):
 			u.ack(d, d.branch)
 			u.call(d, append(headers, u.authorization(m, "INVITE", d.target)))
@@ -270,6 +274,7 @@ func (u *UA) hangup(d *dialog) {
 		u.respond(d.invite, "486 Busy Here", d.local, "")
 		u.end(d, "ended")
 	case calling:
+		d.given = true
 		u.send("CANCEL "+d.target+" SIP/2.0", []string{
 			u.via(d.branch), "From: " + d.local, "To: " + d.remote, "Call-ID: " + d.id, "CSeq: " + d.cseq + " CANCEL", "Max-Forwards: 70",
 		}, "")
@@ -516,4 +521,43 @@ func tag(s string) string {
 
 func hasPrefix(ss []string, prefix string) bool {
 	return slices.ContainsFunc(ss, func(s string) bool { return strings.HasPrefix(s, prefix) })
+}
+
+// Try is Answer, Hold, Resume, Hangup, Transfer or Dial, which the action names, for a hand that does things at random: where the phone
+// has no call for it, it returns an error instead of failing the test. Unlike these it may be called by any goroutine.
+func (u *UA) Try(action, number string) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	do := func(s state, f func(*dialog)) error {
+		d := u.find(s)
+		if d == nil {
+			return fmt.Errorf("%s: no call to %s", u.name, action)
+		}
+		f(d)
+		return nil
+	}
+	switch action {
+	case "answer":
+		return do(ringing, u.answer)
+	case "hold":
+		return do(active, u.hold)
+	case "resume":
+		return do(held, u.resume)
+	case "transfer":
+		return do(active, func(d *dialog) { u.refer(d, fmt.Sprintf("<sip:%s@%s>", number, u.server)) })
+	case "hangup":
+		for _, s := range []state{active, ringing, calling, held} {
+			if d := u.find(s); d != nil {
+				u.hangup(d)
+				return nil
+			}
+		}
+		return fmt.Errorf("%s: no call to hang up", u.name)
+	case "dial":
+		u.mu.Unlock()
+		defer u.mu.Lock()
+		u.Dial(number)
+		return nil
+	}
+	return fmt.Errorf("unknown action %q", action)
 }

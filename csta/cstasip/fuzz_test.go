@@ -1,0 +1,141 @@
+package cstasip
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"rccgw/csta"
+)
+
+// Whatever stands in a body, a dialog is given an answer that is SIP, with CSTA
+// in it or nothing.
+func FuzzBody(f *testing.F) {
+	files, err := filepath.Glob("testdata/sipe-in*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no recording: %v", err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		_, doc, _ := strings.Cut(string(b), "\r\n\r\n")
+		f.Add(contentType, []byte(doc))
+	}
+	f.Add(contentType, []byte(""))
+	f.Add(contentType+";charset=utf-8", []byte("\ufeff"+body("MonitorStop", "<monitorCrossRefID>1</monitorCrossRefID>")+"\x00"))
+	f.Add("multipart/mixed;boundary=x", []byte("--x\r\nContent-Type: application/csta+xml\r\n\r\n"+snapshot(1)+"\r\n--x--\r\n"))
+	f.Add(`multipart/related; boundary="a\"b"`, []byte("--a\"b\r\n\r\n\r\n--a\"b--"))
+	f.Add("application/sdp", []byte("v=0\r\n"))
+	f.Add("", []byte("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"))
+	s, err := NewServer(Config{Listen: []string{"udp://127.0.0.1:0"}, Open: func(context.Context, *Dialog) (Session, error) { return nil, nil }})
+	if err != nil {
+		f.Fatal(err)
+	}
+	session := &fakeSession{serve: normal}
+	f.Fuzz(func(t *testing.T, kind string, doc []byte) {
+		if strings.ContainsAny(kind, "\r\n") {
+			t.Skip()
+		}
+		m := &message{
+			method: info, body: doc, callID: "a", from: "<sip:a@b>;tag=1", to: "<sip:c@d>;tag=2", vias: []string{"SIP/2.0/UDP h"},
+			headers: []sip.Header{sip.NewHeader("Content-Type", kind)},
+		}
+		d := &Dialog{server: s, session: session}
+		a := d.serve(&job{m: m, rec: new(record), deadline: time.Now().Add(time.Minute)})
+		switch a.status {
+		case 200, 400, 413, 415:
+		default:
+			t.Errorf("status %d", a.status)
+		}
+		if len(a.body) > 0 {
+			if _, _, err := csta.Decode(a.body); err != nil {
+				t.Errorf("answered with %q: %v", a.body, err)
+			}
+		}
+		text := m.response(a, "").String()
+		if _, err := newParser().ParseSIP([]byte(text)); err != nil {
+			t.Errorf("answered with %q: %v", text, err)
+		}
+	})
+}
+
+// Whatever arrives is taken, refused or dropped; what is answered is SIP.
+func FuzzMessage(f *testing.F) {
+	files, err := filepath.Glob("testdata/sipe-*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no recording: %v", err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	for _, m := range []string{
+		"INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0\r\nTO :\r\n sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n\r\nfrom   : \"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>\r\n  ;\r\n  tag = 98asjd8\r\nMaX-fOrWaRdS: 0068\r\nCall-ID: wsinv.ndaksdj@192.0.2.1\r\nContent-Length   : 0\r\ncseq: 0009\r\n  INVITE\r\nVia  : SIP  /   2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw\r\nv:  SIP  / 2.0  / TCP     spindle.example.com   ;\r\n  branch  =   z9hG4bK9ikj8  ,\r\n SIP  /    2.0   / UDP  192.168.255.111   ; branch=\r\n z9hG4bK30239\r\nm:\"Quoted string \\\"\\\"\" <sip:jdrosen@example.com> ; newparam =\r\n      newvalue ;\r\n  secondparam ; q = 0.33\r\n\r\n",
+		"!interesting-Method0123456789_*+`.%indeed'~ sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com SIP/2.0\r\nVia: SIP/2.0/TCP host1.example.com;branch=z9hG4bK-.!%66*_+`'~\r\nTo: <sip:a@b>\r\nFrom: <sip:c@d>;tag=_token~1'+`*%!-.\r\nCall-ID: intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{\r\nCSeq: 139122385 !interesting-Method0123456789_*+`.%indeed'~\r\nContent-Length: 0\r\n\r\n",
+		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INFO\r\nContent-Length: 0\r\n\r\n",
+		"SIP/2.0 4294967301 better not break the receiver\r\nVia: SIP/2.0/UDP 192.0.2.105;branch=z9hG4bK2398ndaoe\r\nCall-ID: x\r\nCSeq: 353494 INVITE\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\n\r\n",
+		"BYE sip:a SIP/2.0\r\nv: SIP/2.0/UDP [::1]:5060;branch=\"z9hG4bK\";rport, SIP/2.0/TCP b\r\nf: <sip:a@b>;tag=1\r\nt: <sip:c@d>;tag=2\r\ni: x\r\nCSeq: 1 BYE\r\n\r\n",
+		"OPTIONS sip:a@b:99999999999 SIP/2.0\r\nVia: SIP/2.0/UDP h:-1\r\nFrom: \"\r\nTo: <\r\nCall-ID: \r\nCSeq: 99999999999999999999 OPTIONS\r\nContent-Length: 99999999999999999999\r\n\r\n",
+	} {
+		f.Add([]byte(m))
+	}
+	s, err := NewServer(Config{Listen: []string{"udp://127.0.0.1:0"}, Open: func(context.Context, *Dialog) (Session, error) { return nil, &Refusal{Status: 403} }})
+	if err != nil {
+		f.Fatal(err)
+	}
+	parser := newParser()
+	f.Fuzz(func(t *testing.T, in []byte) {
+		parsed, err := parser.ParseSIP(in)
+		if parsed == nil || err != nil {
+			s.garbled(udpNet, netip.MustParseAddrPort("192.0.2.7:5060"), in, nil)
+			return
+		}
+		parsed.SetTransport("UDP")
+		parsed.SetSource("192.0.2.7:5060")
+		panics := s.stats.panics.Load()
+		s.hook(parsed)
+		if s.stats.panics.Load() != panics {
+			t.Error("panic")
+		}
+		req, ok := parsed.(*sip.Request)
+		if !ok {
+			return
+		}
+		tk := ticketOf(req)
+		if tk == nil {
+			t.Fatal("a request without a ticket")
+		}
+		if tk.m == nil {
+			return
+		}
+		a := answer{status: 481}
+		if tk.answer != nil {
+			a = *tk.answer
+		}
+		text := tk.m.response(a, "tag").String()
+		again, err := parser.ParseSIP([]byte(text))
+		if err != nil {
+			t.Fatalf("answered with %q: %v", text, err)
+		}
+		m, err := newMessage(again, flow{})
+		if tk.err == nil && (err != nil || m.callID != tk.m.callID || m.from != tk.m.from || m.cseq != tk.m.cseq) {
+			t.Errorf("answered with %q: %v", text, err)
+		}
+		if tk.invite != nil {
+			s.mu.Lock()
+			s.remove(tk.invite)
+			s.mu.Unlock()
+		}
+	})
+}

@@ -1,0 +1,257 @@
+package asterisk
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+	"rccgw/pbx/asterisk/ami"
+	"rccgw/pbx/asterisk/asterisktest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// timeout is how long an event may take.
+const timeout = asterisktest.Timeout
+
+// A bench is a driver on a real Asterisk, and everything that it reported.
+type bench struct {
+	*asterisktest.Asterisk
+	t    *testing.T
+	d    *Driver
+	mux  csta.Mux
+	stop func() // the driver, as if it were killed: nothing is cleaned up at the PBX
+
+	mu     sync.Mutex
+	seen   []reported
+	read   map[string]int // events of a device that the test has passed
+	change chan struct{}
+}
+
+type reported struct {
+	device string
+	msg    csta.Message
+}
+
+// settings are those of the documented setup.
+func settings(a *asterisktest.Asterisk) Settings {
+	return Settings{Address: a.Address(), User: a.User, Secret: a.Secret, Context: "phones", HoldContext: "rcc-hold",
+		ConsultContext: "rcc-consult", Technology: "PJSIP", Endpoint: "{line}", Endpoints: "X.",
+		AutoAnswerHeader: "Call-Info: <sip:rccgw>;answer-after=0", RingTime: "30s", Features: "asterisk", PollInterval: "100ms"}
+}
+
+// start starts an Asterisk and a driver on it, and waits until the link is normal.
+func start(t *testing.T, change func(*Settings)) *bench {
+	t.Helper()
+	t.Parallel()
+	b := &bench{Asterisk: asterisktest.Start(t, asterisktest.Options{Extensions: []string{"1001", "1002", "1003", "1004", "1005"}}), t: t,
+		read: map[string]int{}, change: make(chan struct{})}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(b.history())
+		}
+	})
+	s := settings(b.Asterisk)
+	if change != nil {
+		change(&s)
+	}
+	b.run(s)
+	return b
+}
+
+// run runs a new driver.
+func (b *bench) run(s Settings) {
+	b.t.Helper()
+	var err error
+	b.d, err = New(s, testLog(b.t))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.mux = csta.Mux{}
+	b.d.Services(&b.mux)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	d := b.d
+	go func() {
+		defer close(done)
+		_ = pbx.Keep(ctx, d, b.emit, pbx.Backoff{Min: 20 * time.Millisecond, Max: 100 * time.Millisecond}, testLog(b.t))
+	}()
+	b.stop = sync.OnceFunc(func() {
+		cancel()
+		<-done
+	})
+	b.t.Cleanup(b.stop)
+	b.link(pbx.StatusNormal)
+}
+
+// testLog logs into the test's output.
+func testLog(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (b *bench) emit(device string, msg csta.Message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if ev, ok := msg.(csta.Event); ok {
+		if err := csta.Check(ev); err != nil {
+			b.t.Errorf("%s: %v", csta.Name(ev), err)
+		}
+		if !b.mux.Reported(ev) {
+			b.t.Errorf("%s is not declared", csta.Name(ev))
+		}
+	}
+	b.seen = append(b.seen, reported{device, msg})
+	close(b.change)
+	b.change = make(chan struct{})
+}
+
+func (b *bench) history() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var s strings.Builder
+	for _, r := range b.seen {
+		fmt.Fprintf(&s, "%s %s\n", r.device, line(r.msg))
+	}
+	return s.String()
+}
+
+// line writes an event in one line, without the numbers that others are shown.
+func line(msg csta.Message) string {
+	conn := func(id csta.ConnectionID, local csta.LocalConnectionState, cause csta.EventCause) string {
+		return fmt.Sprintf("%s %s local=%s cause=%s", strings.TrimSuffix(csta.Name(msg), "Event"), id, local, cause)
+	}
+	switch e := msg.(type) {
+	case *csta.SystemStatus:
+		return "link " + string(e.SystemStatus)
+	case *csta.ServiceInitiatedEvent:
+		return conn(e.InitiatedConnection, e.LocalConnectionInfo, e.Cause)
+	case *csta.OriginatedEvent:
+		return conn(e.OriginatedConnection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" %s>%s", e.CallingDevice, e.CalledDevice)
+	case *csta.DeliveredEvent:
+		return conn(e.Connection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" %s>%s alerting=%s last=%s", e.CallingDevice, e.CalledDevice,
+			e.AlertingDevice, e.LastRedirectionDevice.NumberDialed)
+	case *csta.EstablishedEvent:
+		return conn(e.EstablishedConnection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" %s>%s answering=%s", e.CallingDevice, e.CalledDevice, e.AnsweringDevice)
+	case *csta.HeldEvent:
+		return conn(e.HeldConnection, e.LocalConnectionInfo, e.Cause)
+	case *csta.RetrievedEvent:
+		return conn(e.RetrievedConnection, e.LocalConnectionInfo, e.Cause)
+	case *csta.DivertedEvent:
+		return conn(e.Connection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" to=%s", e.NewDestination)
+	case *csta.FailedEvent:
+		return conn(e.FailedConnection, e.LocalConnectionInfo, e.Cause)
+	case *csta.TransferedEvent:
+		return conn(e.PrimaryOldCall, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" second=%s to=%s", e.SecondaryOldCall, e.TransferredToDevice)
+	case *csta.ConnectionClearedEvent:
+		return conn(e.DroppedConnection, e.LocalConnectionInfo, e.Cause)
+	case *csta.ForwardingEvent:
+		return fmt.Sprintf("Forwarding %s %v %s", e.ForwardingType, e.ForwardStatus, e.ForwardTo)
+	case *csta.DoNotDisturbEvent:
+		return fmt.Sprintf("DoNotDisturb %v", e.DoNotDisturbOn)
+	}
+	return csta.Name(msg)
+}
+
+// wait waits for the next event of the device that holds, passing over others.
+func wait[E csta.Message](b *bench, device string, holds ...func(E) bool) E {
+	b.t.Helper()
+	deadline := time.After(timeout)
+	for {
+		b.mu.Lock()
+		for b.read[device] < len(b.seen) {
+			r := b.seen[b.read[device]]
+			b.read[device]++
+			if ev, ok := r.msg.(E); ok && r.device == device && (len(holds) == 0 || holds[0](ev)) {
+				b.mu.Unlock()
+				return ev
+			}
+		}
+		change := b.change
+		b.mu.Unlock()
+		select {
+		case <-change:
+		case <-deadline:
+			b.t.Fatalf("%s: no %s", device, csta.Name(*new(E)))
+		}
+	}
+}
+
+func (b *bench) link(status csta.SystemStatusValue) {
+	b.t.Helper()
+	wait(b, "", func(s *csta.SystemStatus) bool { return s.SystemStatus == status })
+}
+
+// do performs a service that must succeed.
+func do[Q csta.Request[R], R csta.Message](b *bench, req Q) R {
+	b.t.Helper()
+	resp, err := ask(b, req)
+	if err != nil {
+		b.t.Fatalf("%s: %v", csta.Name(req), err)
+	}
+	return resp
+}
+
+// ask performs a service as the bus does.
+func ask[Q csta.Request[R], R csta.Message](b *bench, req Q) (R, error) {
+	ctx, cancel := context.WithTimeout(b.t.Context(), 8*time.Second)
+	defer cancel()
+	return csta.Call(ctx, &b.mux, req)
+}
+
+// refuses checks that a service is refused with that error.
+func refuses[Q csta.Request[R], R csta.Message](b *bench, req Q, class csta.ErrorClass, value string) {
+	b.t.Helper()
+	_, err := ask(b, req)
+	if e := csta.AsError(orNil(err)); e.Class != class || e.Value != value {
+		b.t.Errorf("%s: %v, not %s/%s", csta.Name(req), err, class, value)
+	}
+}
+
+func orNil(err error) error {
+	if err == nil {
+		return fmt.Errorf("not refused")
+	}
+	return err
+}
+
+// idle checks that nothing is left: at the PBX, in the model, in the driver.
+func (b *bench) idle() {
+	b.t.Helper()
+	c := b.AMI(b.t)
+	deadline := time.After(timeout)
+	for {
+		channels, err := c.List(b.t.Context(), ami.NewAction("CoreShowChannels"))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.d.turn <- struct{}{}
+		left := len(b.d.channels) + len(b.d.states) + len(b.d.bridges) + len(b.d.calls.List()) + len(b.d.making)
+		state := fmt.Sprint(len(b.d.channels), " channels, ", len(b.d.states), " calls, ", len(b.d.bridges), " bridges, model ", b.d.calls.List())
+		<-b.d.turn
+		if len(channels)+left == 0 {
+			return
+		}
+		select {
+		case <-deadline:
+			b.t.Fatalf("left: at the PBX %v; in the driver %s", channels, state)
+		case <-c.Events():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func device(id string) csta.DeviceID { return csta.Device(id) }
+
+// calls makes from call to: the phone is prompted, and answers.
+func (b *bench) makeCall(from, to string) csta.ConnectionID {
+	b.t.Helper()
+	return do(b, &csta.MakeCall{CallingDevice: device(from), CalledDirectoryNumber: device(to)}).CallingDevice
+}

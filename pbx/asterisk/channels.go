@@ -1,0 +1,267 @@
+package asterisk
+
+import (
+	"slices"
+	"strings"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+)
+
+// A channel is one leg of a call at the PBX, as far as the driver knows it.
+type channel struct {
+	id, name string // Uniqueid; Channel, such as PJSIP/1001-0000002a
+	linked   string // Linkedid, when last seen
+
+	// local says that it is one half of a Local channel: a wire inside the
+	// PBX, no party. other is the other half.
+	local bool
+	other *channel
+
+	device string                // deviceID in its calls: the line, or one made of the Uniqueid
+	own    bool                  // a line
+	number csta.ExtendedDeviceID // what others are shown; zero for a line
+
+	state      int             // AMI's ChannelState
+	call       string          // callID of the call that it is active in, empty if none
+	bridge     string          // Uniqueid of the bridge that it is in
+	originated bool            // the PBX called the device so that it makes a call
+	calls      bool            // its device makes the call: it dialled, or was originated
+	dialled    bool            // it was called by Dial
+	by         *channel        // whose Dial that is
+	prompted   bool            // the model knows that it is to make a call
+	outcome    csta.EventCause // why it was not answered
+
+	holds  []*hold // calls that the PBX holds for it
+	heldBy *hold   // it waits for that holder
+	marked string  // RCC_CALL at the PBX
+}
+
+// AMI's channel states.
+const (
+	stateDown    = 0
+	stateRing    = 4 // the device calls
+	stateRinging = 5 // the device is called
+	stateUp      = 6
+	stateBusy    = 7
+)
+
+func (ch *channel) up() bool { return ch.state == stateUp }
+
+func (ch *channel) party() pbx.Party {
+	return pbx.Party{Device: ch.device, Number: ch.number, Own: ch.own}
+}
+
+// A hold is one that the PBX makes for a phone: the peer waits with music, the
+// holder's one leg waits in silence or is in another call meanwhile.
+type hold struct {
+	call         string
+	holder, peer *channel
+	mutual       bool // the peer, too, has the call on hold
+}
+
+// A callState is what the driver knows of a call beyond what the call model does.
+type callState struct {
+	id      string
+	members map[*channel]bool // channels that are active in it
+	holds   []*hold
+
+	target string          // number that is being dialled
+	cause  csta.EventCause // of the next Delivered, where it is no new call
+	caller bool            // the model knows who calls
+	app    string          // deviceID of an application that answered
+
+	// lingering is a party that did not answer, until it is known whether the
+	// dialplan forwards the call.
+	lingering *lingering
+	failed    bool
+}
+
+type lingering struct {
+	party pbx.Party
+	cause csta.EventCause
+}
+
+func (d *Driver) callOf(id string) *callState {
+	c := d.states[id]
+	if c == nil {
+		c = &callState{id: id, members: map[*channel]bool{}}
+		d.states[id] = c
+	}
+	return c
+}
+
+// forget empties what is known of channels, before a snapshot.
+func (d *Driver) forget() {
+	d.channels = map[string]*channel{}
+	d.bridges = map[string][]*channel{}
+	d.states = map[string]*callState{}
+	d.timers = nil
+}
+
+// newChannel adds a channel. Its device follows from its name.
+func (d *Driver) newChannel(id, name, linked string) *channel {
+	ch := &channel{id: strings.Clone(id), name: strings.Clone(name), linked: strings.Clone(linked)}
+	d.channels[ch.id] = ch
+	technology, rest, _ := strings.Cut(ch.name, "/")
+	if technology == "Local" {
+		ch.local = true
+		return ch
+	}
+	if i := strings.LastIndexByte(rest, '-'); i >= 0 {
+		rest = rest[:i]
+	}
+	if line, ok := d.lineOf(technology, rest); ok {
+		ch.device, ch.own = line, true
+	} else {
+		// Not made of the number: that may be withheld, and changes.
+		ch.device = "party-" + ch.id
+		ch.number = csta.NotKnown()
+	}
+	return ch
+}
+
+// lineOf returns the line whose endpoint it is.
+func (d *Driver) lineOf(technology, endpoint string) (string, bool) {
+	if technology != d.technology {
+		return "", false
+	}
+	line, ok := strings.CutPrefix(endpoint, d.endpointPrefix)
+	line, okay := strings.CutSuffix(line, d.endpointSuffix)
+	return line, ok && okay && d.lines.match(line)
+}
+
+// endpointOf returns what Originate calls the line's phone.
+func (d *Driver) endpointOf(line string) string {
+	return d.technology + "/" + d.endpointPrefix + line + d.endpointSuffix
+}
+
+// enter makes the channel active in the call, and in no other.
+func (d *Driver) enter(ch *channel, call string) {
+	if ch.call == call {
+		return
+	}
+	if c := d.states[ch.call]; c != nil {
+		delete(c.members, ch)
+		if len(c.members)+len(c.holds) == 0 && c.target == "" && !c.caller {
+			delete(d.states, c.id) // it was only taken for a call
+		}
+	}
+	ch.call = call
+	if call != "" {
+		d.callOf(call).members[ch] = true
+	}
+}
+
+// find returns the channel by which the device is in the call: the one that is
+// active in it, else the one that the PBX holds it for, else nil.
+func (d *Driver) find(call, device string) *channel {
+	c := d.states[call]
+	if c == nil {
+		return nil
+	}
+	var found *channel
+	for ch := range c.members {
+		if ch.device == device && !ch.local && (found == nil || ch.state > found.state) {
+			found = ch
+		}
+	}
+	if found == nil {
+		if h := c.holdOf(device); h != nil {
+			return h.holder
+		}
+	}
+	return found
+}
+
+// holdOf returns the hold that the PBX makes for the device in the call.
+func (c *callState) holdOf(device string) *hold {
+	if c != nil {
+		for _, h := range c.holds {
+			if h.holder.device == device {
+				return h
+			}
+		}
+	}
+	return nil
+}
+
+// addHold records a hold: the holder is no longer active in the call.
+func (d *Driver) addHold(call string, holder, peer *channel) *hold {
+	h := &hold{call: call, holder: holder, peer: peer}
+	d.enter(holder, "")
+	d.enter(peer, call)
+	holder.holds = append(holder.holds, h)
+	peer.heldBy = h
+	c := d.callOf(call)
+	c.holds = append(c.holds, h)
+	return h
+}
+
+func (d *Driver) dropHold(h *hold) {
+	h.holder.holds = slices.DeleteFunc(h.holder.holds, func(o *hold) bool { return o == h })
+	h.peer.heldBy = nil
+	if c := d.states[h.call]; c != nil {
+		c.holds = slices.DeleteFunc(c.holds, func(o *hold) bool { return o == h })
+	}
+}
+
+// bridged records the bridge that the channel is in, empty for none.
+func (d *Driver) bridged(ch *channel, bridge string) {
+	if ch.bridge != "" {
+		d.bridges[ch.bridge] = slices.DeleteFunc(d.bridges[ch.bridge], func(o *channel) bool { return o == ch })
+		if len(d.bridges[ch.bridge]) == 0 {
+			delete(d.bridges, ch.bridge)
+		}
+	}
+	ch.bridge = strings.Clone(bridge)
+	if bridge != "" {
+		d.bridges[ch.bridge] = append(d.bridges[ch.bridge], ch)
+	}
+}
+
+// far returns the channel that ch talks with: the other one in a bridge of two.
+func (d *Driver) far(ch *channel) *channel {
+	both := d.bridges[ch.bridge]
+	if ch.bridge == "" || len(both) != 2 {
+		return nil
+	}
+	if both[0] == ch {
+		return both[1]
+	}
+	return both[0]
+}
+
+// leave takes the channel out of the call that it is active in. A device that
+// has another channel in the call stays.
+func (d *Driver) leave(ch *channel, cause csta.EventCause) {
+	call := ch.call
+	if call == "" {
+		return
+	}
+	d.enter(ch, "")
+	if !ch.local && d.find(call, ch.device) == nil {
+		d.calls.Cleared(call, ch.device, cause)
+	}
+	d.sweep(call, cause)
+}
+
+// sweep ends a call in which no channel of a party is left: what remains in
+// the model has none.
+func (d *Driver) sweep(call string, cause csta.EventCause) {
+	c := d.states[call]
+	if c == nil || len(c.holds) > 0 {
+		return
+	}
+	for ch := range c.members {
+		if !ch.local {
+			return
+		}
+	}
+	d.settle(c)
+	d.calls.Ended(call, cause)
+	for ch := range c.members {
+		ch.call = ""
+	}
+	delete(d.states, call)
+}

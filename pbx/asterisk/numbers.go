@@ -1,0 +1,71 @@
+package asterisk
+
+import (
+	"strings"
+
+	"rccgw/csta"
+	"rccgw/pbx/asterisk/ami"
+)
+
+// maxNumber is the longest number that is dialled; Asterisk's extensions have 79 characters.
+const maxNumber = 64
+
+// dialable reports whether the text is a number that may be handed to the
+// PBX: nothing in it means anything to the dialplan but digits.
+func dialable(number string) bool {
+	return number != "" && len(number) <= maxNumber && strings.Trim(number, digits+"*#+") == ""
+}
+
+// destination checks a number that a client wants dialled.
+func destination(id csta.DeviceID, value string) (string, error) {
+	if !dialable(id.ID) {
+		return "", csta.Errorf(csta.Operation, value, "%q is not 1 to %d digits, *, # or +", id.ID, maxNumber)
+	}
+	return id.ID, nil
+}
+
+// shown returns the party that the number is.
+func (d *Driver) shown(number string) csta.ExtendedDeviceID {
+	if number == "" {
+		return csta.NotKnown()
+	}
+	p := csta.Party(strings.Clone(number))
+	p.DeviceIdentifier.External = !d.lines.match(number)
+	return p
+}
+
+// callerNumber returns the number of a caller from outside: withheld, missing
+// or as presented. Pres is Asterisk's CALLERID(pres).
+func callerNumber(number, pres string) csta.ExtendedDeviceID {
+	switch strings.ToLower(number) {
+	// By RFC 3323 it is the From of who withholds the number, and nothing else
+	// says so where the trunk sends no P-Asserted-Identity.
+	case "anonymous", "restricted", "private", "withheld":
+		return csta.Restricted()
+	case "", "+", "<unknown>", "unknown", "unavailable", "asterisk":
+		if strings.HasPrefix(pres, "prohib") {
+			return csta.Restricted()
+		}
+		return csta.NotKnown()
+	}
+	switch {
+	case strings.HasPrefix(pres, "prohib"):
+		return csta.Restricted()
+	case pres == "unavailable":
+		return csta.NotKnown()
+	}
+	p := csta.Party(strings.Clone(number))
+	p.DeviceIdentifier.External = true
+	return p
+}
+
+// presentation returns CALLERID(pres) of the event's channel, where
+// manager.conf has it in channelvars.
+func presentation(e ami.Fields) (string, bool) {
+	for _, v := range e.Values("ChanVariable") {
+		if pres, ok := strings.CutPrefix(v, "CALLERID(pres)="); ok {
+			return pres, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,233 @@
+package asterisk
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+	"rccgw/pbx/asterisk/ami"
+)
+
+// variables are what the snapshot wants to know of each channel.
+const variables = "RCC_CALL,RCC_CALLED,RCC_HOLD,CALLERID(pres),CHANNEL(rtp,hold),REDIRECTING(from-num)"
+
+// takeStock finds out what there is at the PBX, reports what has changed since the last link, and opens
+// the driver for commands. Events up to since are older than the snapshot.
+func (d *Driver) takeStock(ctx context.Context, conn *ami.Conn, emit pbx.Emit) (since uint64, err error) {
+	d.turn <- struct{}{}
+	defer d.done()
+	ping, err := conn.Do(ctx, ami.NewAction("Ping"))
+	if err != nil {
+		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
+	}
+	found, err := conn.List(ctx, ami.NewAction("Status", "Variables", variables))
+	if err != nil {
+		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
+	}
+	d.conn = conn
+	d.forget()
+	d.calls.SetEmit(emit)
+	d.emit = emit
+	calls := d.build(found)
+	d.calls.Sync(calls)
+	d.pollFeatures(ctx)
+	d.log.Info("snapshot", "channels", len(found), "calls", len(calls), "ami", conn.Version())
+	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
+	return ping.Seq, nil
+}
+
+// An item is a channel as Status lists it.
+type item struct {
+	*channel
+	f    ami.Fields
+	vars map[string]string
+}
+
+func newItem(ch *channel, f ami.Fields) *item {
+	it := &item{ch, f, map[string]string{}}
+	for _, v := range f.Values("Variable") {
+		// CHANNEL(rtp,hold)=1; what is not set is (null).
+		if name, value, ok := strings.Cut(v, "="); ok && value != "(null)" {
+			it.vars[name] = strings.Clone(value)
+		}
+	}
+	return it
+}
+
+// in reports whether the channel is at the extension of the context for held calls.
+func (it *item) in(context, exten string) bool {
+	return it.f.Get("Context") == context && it.f.Get("Exten") == exten && it.f.Get("BridgeID") == ""
+}
+
+// build makes channels and calls of what Status lists.
+func (d *Driver) build(found []ami.Event) []pbx.Call {
+	items := map[string]*item{}
+	halves := map[string]*channel{}
+	for _, e := range found {
+		f := e.Fields
+		ch := d.newChannel(f.Get("Uniqueid"), f.Get("Channel"), f.Get("Linkedid"))
+		it := newItem(ch, f)
+		items[ch.id] = it
+		ch.state, _ = strconv.Atoi(f.Get("ChannelState"))
+		ch.marked = it.vars["RCC_CALL"]
+		d.bridged(ch, f.Get("BridgeID"))
+		ch.dialled = f.Get("Application") == "AppDial"
+		ch.originated = f.Get("Application") == "AppDial2"
+		if !ch.own && !ch.local && !ch.dialled {
+			ch.number = callerNumber(f.Get("CallerIDNum"), it.vars["CALLERID(pres)"])
+		}
+		if ch.local {
+			pair := strings.TrimRight(ch.name, "12")
+			if o := halves[pair]; o != nil {
+				ch.other, o.other = o, ch
+			}
+			halves[pair] = ch
+		}
+		call := ch.marked
+		if call == "" {
+			call = ch.linked
+		}
+		if !it.in(d.holdContext, "holder") {
+			d.enter(ch, call)
+		}
+	}
+	d.findHolds(items)
+	var calls []pbx.Call
+	for _, id := range slices.Sorted(maps.Keys(d.states)) {
+		if call := d.found(d.states[id], items); len(call.Connections) > 0 {
+			calls = append(calls, call)
+		}
+	}
+	return calls
+}
+
+// findHolds recovers the holds that the PBX makes. A leg whose other end is
+// gone waits for nobody and is dropped.
+func (d *Driver) findHolds(items map[string]*item) {
+	for _, id := range slices.Sorted(maps.Keys(items)) {
+		it := items[id]
+		if !it.in(d.holdContext, "held") {
+			continue
+		}
+		// call, holder, and whether the hold is mutual
+		if mark := strings.Fields(it.vars["RCC_HOLD"]); len(mark) > 1 && items[mark[1]] != nil {
+			holder := items[mark[1]].channel
+			active := holder.call
+			d.addHold(mark[0], holder, it.channel).mutual = len(mark) > 2
+			if active != mark[0] {
+				d.enter(holder, active) // it is in another call meanwhile
+			}
+			continue
+		}
+		d.log.Warn("a held party whose holder is gone is released", "channel", it.name)
+		d.drop(it.channel)
+		d.enter(it.channel, "")
+	}
+	for _, it := range items {
+		if it.in(d.holdContext, "holder") && len(it.holds) == 0 {
+			d.drop(it.channel)
+		}
+	}
+}
+
+// found describes the call for the model.
+func (d *Driver) found(c *callState, items map[string]*item) pbx.Call {
+	call := pbx.Call{ID: c.id}
+	var dialler *channel
+	members := slices.SortedFunc(maps.Keys(c.members), func(a, b *channel) int { return strings.Compare(a.id, b.id) })
+	for _, ch := range members {
+		it := items[ch.id]
+		if it.f.Get("Application") == "Dial" && (dialler == nil || ch.local) {
+			dialler = ch
+		}
+		called := it.vars["RCC_CALLED"]
+		if called == "" && ch.id == c.id {
+			called = it.f.Get("DNID")
+		}
+		if ch.local || ch.dialled || called == "" && ch.id != c.id && ch.state != stateRing {
+			continue
+		}
+		ch.calls, c.caller = true, !ch.originated || ch.up()
+		if c.target == "" {
+			c.target = strings.Clone(called)
+		}
+		call.Calling = ch.party().Shown()
+		if from := it.vars["REDIRECTING(from-num)"]; from != "" && !ch.up() {
+			call.LastRedirected = csta.RedirectionDeviceID{NumberDialed: csta.Device(from)}
+		}
+		if c.target != "" {
+			call.Called = d.shown(c.target)
+		}
+	}
+	for _, ch := range members {
+		if ch.local || ch.state == stateDown && !ch.originated {
+			continue
+		}
+		if ch.dialled && !ch.own {
+			ch.number = d.shown(c.target)
+			if c.target == "" {
+				ch.number = d.shown(number(items[ch.id].f.Get("CallerIDNum")))
+			}
+		}
+		ch.by = dialler
+		state := stateOf(items[ch.id])
+		if h := ch.heldBy; h != nil && h.mutual {
+			state = pbx.Hold
+		}
+		ch.prompted = state == pbx.Initiated
+		add(&call, ch.party(), state)
+		if call.Called.IsZero() && ch.dialled && ch.own {
+			call.Called = csta.Party(ch.device)
+		}
+	}
+	for _, h := range c.holds {
+		add(&call, h.holder.party(), pbx.Hold)
+	}
+	if len(members) == 1 && members[0].calls && members[0].up() && len(c.holds) == 0 && talks(items[members[0].id].f.Get("Application")) {
+		c.app = "app-" + members[0].id
+		add(&call, pbx.Party{Device: c.app, Number: d.shown(c.target)}, pbx.Connected)
+	}
+	return call
+}
+
+// number returns the text if it is a number.
+func number(text string) string {
+	if !dialable(text) {
+		return ""
+	}
+	return text
+}
+
+// add puts a party into the call. A device with several channels there has the
+// state of the one that is farthest.
+func add(call *pbx.Call, p pbx.Party, state csta.LocalConnectionState) {
+	for i := range call.Connections {
+		if c := &call.Connections[i]; c.Device == p.Device {
+			if c.State == pbx.Alerting {
+				c.State = state
+			}
+			return
+		}
+	}
+	call.Connections = append(call.Connections, pbx.Connection{Party: p, State: state})
+}
+
+// stateOf returns the state of the channel's connection.
+func stateOf(it *item) csta.LocalConnectionState {
+	switch {
+	case it.originated && !it.up():
+		return pbx.Initiated
+	case it.state == stateRinging:
+		return pbx.Alerting
+	case it.state == stateBusy:
+		return pbx.Fail
+	case it.vars["CHANNEL(rtp,hold)"] == "1":
+		return pbx.Hold
+	}
+	return pbx.Connected
+}

@@ -1,0 +1,195 @@
+package asterisk
+
+import (
+	"context"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+)
+
+// transferCall joins the far ends of a held and an active call by Bridge, and
+// releases the device's legs. Asterisk has no event for that.
+func (d *Driver) transferCall(ctx context.Context, req *csta.TransferCall) (*csta.TransferCallResponse, error) {
+	if err := d.take(ctx); err != nil {
+		return nil, err
+	}
+	defer d.done()
+	held, active := req.HeldCall, req.ActiveCall
+	if held.DeviceID.ID != active.DeviceID.ID {
+		return nil, csta.Errorf(csta.Operation, "notSameDevice", "%s and %s are not of one device", held, active)
+	}
+	if err := d.settled(ctx, active); err != nil {
+		return nil, err
+	}
+	// Two connected calls are as good: some clients retrieve before they transfer.
+	if _, _, err := d.calls.Require(held, "invalidHeldConnectionState", pbx.Hold, pbx.Connected); err != nil {
+		return nil, err
+	}
+	one, first, err := d.partner(held, "invalidHeldConnectionState")
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := d.calls.Require(active, "invalidActiveConnectionState", pbx.Connected, pbx.Hold); err != nil {
+		return nil, err
+	}
+	two, second, err := d.partner(active, "invalidActiveConnectionState")
+	if err != nil {
+		return nil, err
+	}
+	if first == second || held.CallID == active.CallID {
+		return nil, csta.Errorf(csta.StateIncompatibility, "invalidConnectionIDForActiveCall", "%s and %s are one call", held, active)
+	}
+	to := d.consulted(&channel{call: active.CallID, device: active.DeviceID.ID})
+	if err := d.do(ctx, csta.StateIncompatibility, "invalidActiveConnectionState", "Bridge", "Channel1", first.name, "Channel2", second.name,
+		"Tone", "no"); err != nil {
+		return nil, err
+	}
+	for _, far := range []*channel{first, second} {
+		if h := far.heldBy; h != nil {
+			d.dropHold(h)
+			d.unmark(h.holder, far)
+		}
+	}
+	d.joined(pbx.Joining{Device: held.DeviceID.ID, Primary: held.CallID, Secondary: active.CallID, Result: held.CallID, To: to,
+		Cause: causeTransfer}, one, two)
+	d.release(one, two)
+	// Asterisk tells of the new bridge, but by then the command is answered.
+	return &csta.TransferCallResponse{TransferredCall: d.transferred(held.CallID, second)}, nil
+}
+
+// transferred names the connection of who was transferred or transferred to.
+func (d *Driver) transferred(call string, far *channel) csta.ConnectionID {
+	if far.local {
+		for ch := range d.callOf(call).members {
+			if !ch.local {
+				far = ch
+			}
+		}
+	}
+	return csta.Connection(call, far.device)
+}
+
+// partner returns the device's leg of a connection and the channel at the
+// other end of it: who is held, or who it talks with.
+func (d *Driver) partner(id csta.ConnectionID, value string) (own, far *channel, err error) {
+	if own, err = d.leg(id); err != nil {
+		return nil, nil, err
+	}
+	if h := d.states[id.CallID].holdOf(own.device); h != nil {
+		return own, h.peer, nil
+	}
+	if far = d.far(own); far == nil || own.call != id.CallID {
+		return nil, nil, csta.Errorf(csta.StateIncompatibility, value, "%s is not connected to one other party", id)
+	}
+	return own, far, nil
+}
+
+// singleStepTransferCall sends the far end of a connected or held call to
+// another number. An alerting call is deflected: some clients ask for that so.
+func (d *Driver) singleStepTransferCall(ctx context.Context, req *csta.SingleStepTransferCall) (*csta.SingleStepTransferCallResponse, error) {
+	number, err := destination(req.TransferredTo, "invalidDestination")
+	if err != nil {
+		return nil, err
+	}
+	if err := d.take(ctx); err != nil {
+		return nil, err
+	}
+	defer d.done()
+	id := req.ActiveCall
+	if err := d.settled(ctx, id); err != nil {
+		return nil, err
+	}
+	_, conn, err := d.calls.Require(id, "invalidActiveConnectionState", pbx.Connected, pbx.Hold, pbx.Alerting)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.reachable(ctx, number, "invalidDestination"); err != nil {
+		return nil, err
+	}
+	var far *channel
+	if conn.State == pbx.Alerting {
+		far, err = d.deflect(ctx, id, number)
+	} else {
+		far, err = d.sendAway(ctx, id, number)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &csta.SingleStepTransferCallResponse{TransferredCall: d.transferred(id.CallID, far)}, nil
+}
+
+// sendAway redirects the far end, and releases the device's leg.
+func (d *Driver) sendAway(ctx context.Context, id csta.ConnectionID, number string) (*channel, error) {
+	own, far, err := d.partner(id, "invalidActiveConnectionState")
+	if err != nil {
+		return nil, err
+	}
+	moves := []move{{far, d.context, number}}
+	if far.heldBy == nil && len(own.holds) > 0 {
+		// The leg goes back to its held parties in the same step.
+		moves = append(moves, move{own, d.holdContext, "holder"})
+	}
+	d.mark(far, id.CallID) // who is dialled next inherits it
+	if err := d.redirect(ctx, "invalidActiveConnectionState", moves...); err != nil {
+		return nil, err
+	}
+	c := d.callOf(id.CallID)
+	if h := far.heldBy; h != nil {
+		d.dropHold(h)
+		d.unmark(h.holder, far)
+	}
+	far.calls = true
+	c.target, c.cause, c.caller = number, causeSingleStep, true
+	d.calls.Transferred(pbx.Joining{Device: own.device, Primary: id.CallID, Result: id.CallID, To: d.shown(number), Cause: causeSingleStep})
+	if own.call == id.CallID {
+		d.enter(own, "")
+	}
+	if own.call == "" {
+		d.release(own)
+	}
+	return far, nil
+}
+
+// deflectCall sends an alerting call to another number.
+func (d *Driver) deflectCall(ctx context.Context, req *csta.DeflectCall) (*csta.DeflectCallResponse, error) {
+	number, err := destination(req.NewDestination, "invalidDestination")
+	if err != nil {
+		return nil, err
+	}
+	if err := d.take(ctx); err != nil {
+		return nil, err
+	}
+	defer d.done()
+	if _, _, err := d.calls.Require(req.CallToBeDiverted, "noCallToAnswer", pbx.Alerting); err != nil {
+		return nil, err
+	}
+	if err := d.reachable(ctx, number, "invalidDestination"); err != nil {
+		return nil, err
+	}
+	if _, err := d.deflect(ctx, req.CallToBeDiverted, number); err != nil {
+		return nil, err
+	}
+	return &csta.DeflectCallResponse{}, nil
+}
+
+// deflect redirects whoever called the device. Other phones that ring for the
+// same call stop ringing.
+func (d *Driver) deflect(ctx context.Context, id csta.ConnectionID, number string) (*channel, error) {
+	own, err := d.leg(id)
+	if err != nil {
+		return nil, err
+	}
+	caller := own.by
+	if caller == nil || d.channels[caller.id] != caller {
+		return nil, csta.Errorf(csta.StateIncompatibility, "invalidConnectionState", "nobody is found who calls %s", id)
+	}
+	d.mark(caller, id.CallID)
+	if err := d.redirect(ctx, "invalidConnectionState", move{caller, d.context, number}); err != nil {
+		return nil, err
+	}
+	c := d.callOf(id.CallID)
+	c.target, c.cause = number, causeRedirected
+	d.calls.Diverted(id.CallID, own.device, d.shown(number), causeRedirected)
+	d.enter(own, "")
+	return caller, nil
+}

@@ -1,0 +1,236 @@
+package pbxtest
+
+import (
+	"context"
+	"time"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+)
+
+// What must be refused, precisely and without a trace.
+
+func refusalScenarios() []scenario {
+	return []scenario{
+		{name: "services that are not offered", play: notOffered},
+		{name: "unknown line", play: unknownLine},
+		{name: "unknown connection", play: unknownConnection},
+		{name: "malformed arguments", play: malformed},
+		{name: "wrong state, prompted", services: services(&csta.MakeCall{}, &csta.ServiceInitiatedEvent{}), play: func(s *stage) {
+			wrongState(s, s.A, s.prompted(), &csta.AnswerCall{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{})
+		}},
+		{name: "wrong state, alerting", services: services(&csta.MakeCall{}), play: func(s *stage) {
+			wrongState(s, s.B, s.ring(s.A, s.B), &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{},
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{})
+		}},
+		{name: "wrong state, connected", services: services(&csta.MakeCall{}), play: func(s *stage) {
+			wrongState(s, s.A, s.talk(s.A, s.B), &csta.AnswerCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{},
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{})
+		}},
+		{name: "wrong state, on hold", services: services(&csta.MakeCall{}, &csta.HoldCall{}), play: func(s *stage) {
+			call := s.talk(s.A, s.B)
+			s.hold(s.A, call, s.B)
+			wrongState(s, s.A, call, &csta.AnswerCall{}, &csta.HoldCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{},
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{})
+		}},
+		{name: "wrong state, cleared", services: services(&csta.MakeCall{}), play: clearedBefore},
+		{name: "context has ended", services: services(&csta.MakeCall{}), play: contextEnded},
+	}
+}
+
+// sample returns a request of the type of m about a's connection in call; where
+// two are needed, both are that.
+func sample(m csta.Message, a *actor, call string) csta.Message {
+	conn := csta.Connection(call, a.ID)
+	device := csta.Device(a.ID)
+	number := csta.Device(a.Number) // refused where it counts before it is dialled
+	switch m.(type) {
+	case *csta.MakeCall:
+		return &csta.MakeCall{CallingDevice: device, CalledDirectoryNumber: number, AutoOriginate: doNotPrompt}
+	case *csta.AnswerCall:
+		return &csta.AnswerCall{CallToBeAnswered: conn}
+	case *csta.ClearConnection:
+		return &csta.ClearConnection{ConnectionToBeCleared: conn}
+	case *csta.HoldCall:
+		return &csta.HoldCall{CallToBeHeld: conn}
+	case *csta.RetrieveCall:
+		return &csta.RetrieveCall{CallToBeRetrieved: conn}
+	case *csta.ConsultationCall:
+		return &csta.ConsultationCall{ExistingCall: conn, ConsultedDevice: number}
+	case *csta.AlternateCall:
+		return &csta.AlternateCall{HeldCall: conn, ActiveCall: conn}
+	case *csta.ReconnectCall:
+		return &csta.ReconnectCall{HeldCall: conn, ActiveCall: conn}
+	case *csta.TransferCall:
+		return &csta.TransferCall{HeldCall: conn, ActiveCall: conn}
+	case *csta.SingleStepTransferCall:
+		return &csta.SingleStepTransferCall{ActiveCall: conn, TransferredTo: number}
+	case *csta.DeflectCall:
+		return &csta.DeflectCall{CallToBeDiverted: conn, NewDestination: number}
+	case *csta.GetForwarding:
+		return &csta.GetForwarding{Device: device}
+	case *csta.SetForwarding:
+		return &csta.SetForwarding{Device: device, ForwardingType: immediate, ForwardDN: number}
+	case *csta.GetDoNotDisturb:
+		return &csta.GetDoNotDisturb{Device: device}
+	case *csta.SetDoNotDisturb:
+		return &csta.SetDoNotDisturb{Device: device}
+	case *csta.SnapshotDevice:
+		return &csta.SnapshotDevice{SnapshotObject: device}
+	}
+	return m
+}
+
+// perLine reports whether a service is the driver's: the gateway answers for
+// status, features and monitors.
+func perLine(m csta.Message) bool {
+	switch m.(type) {
+	case *csta.GetCSTAFeatures, *csta.RequestSystemStatus, *csta.SystemStatus, *csta.MonitorStart, *csta.MonitorStop:
+		return false
+	}
+	return csta.Response(m) != nil
+}
+
+func notOffered(s *stage) {
+	for _, m := range csta.Messages() {
+		if perLine(m) && !s.A.Features.Supports(m) {
+			s.refused(s.A, sample(m, s.A, "none"), csta.Operation, "serviceNotSupported")
+		}
+	}
+}
+
+func unknownLine(s *stage) {
+	for _, m := range csta.Messages() {
+		if !perLine(m) || !s.A.Features.Supports(m) {
+			continue
+		}
+		req := sample(m, s.A, "none")
+		identity := false
+		csta.Numbers(req, func(n csta.Number) {
+			if n.Role == csta.Identity {
+				n.ID.ID, identity = "799999", true
+			}
+		})
+		if identity {
+			s.refused(s.A, req, csta.Operation, "invalidDeviceID", "invalidCallingDeviceID", "privilegeViolationSpecifiedDevice")
+		}
+	}
+}
+
+// connected are the services that are about a connection.
+func connected() []csta.Message {
+	return services(&csta.AnswerCall{}, &csta.ClearConnection{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{}, &csta.AlternateCall{},
+		&csta.ReconnectCall{}, &csta.TransferCall{}, &csta.SingleStepTransferCall{}, &csta.DeflectCall{})
+}
+
+var badConnections = []string{"invalidConnectionID", "invalidCallID", "invalidActiveConnectionID", "invalidHeldConnectionID", "invalidActiveCallID", "invalidHeldCallID"}
+
+func unknownConnection(s *stage) {
+	for _, m := range connected() {
+		if s.A.Features.Supports(m) {
+			s.refused(s.A, sample(m, s.A, "no-such-call"), csta.Operation, badConnections...)
+		}
+	}
+	s.unmoved()
+}
+
+// unmoved checks that nobody was told anything.
+func (s *stage) unmoved() {
+	s.Helper()
+	for _, a := range s.actors {
+		s.agree(a)
+		if n := a.seenSoFar(); n > 0 {
+			s.Errorf("%s was told of %d events", a.name, n)
+		}
+	}
+}
+
+// Malformed arguments are refused: where they come in, or by the driver, which
+// may be called by others than a gateway.
+func malformed(s *stage) {
+	bad := []string{"", "10\r\n02", "1002,1003", "Dial(SIP/1)", "\x00", "ÄÖÜ", "${EXTEN}", "1&2|3;4"}
+	for _, number := range bad {
+		for _, req := range []csta.Message{
+			&csta.MakeCall{CallingDevice: csta.Device(s.A.ID), CalledDirectoryNumber: csta.Device(number), AutoOriginate: doNotPrompt},
+			&csta.MakeCall{CallingDevice: csta.Device(number), CalledDirectoryNumber: csta.Device(s.B.Number), AutoOriginate: doNotPrompt},
+		} {
+			if s.A.Features.Supports(req) {
+				s.refused(s.A, req, csta.Operation)
+			}
+		}
+		for _, m := range connected() {
+			if !s.A.Features.Supports(m) || number == "" {
+				continue // the line itself is meant
+			}
+			req := sample(m, s.A, "none")
+			csta.Connections(req, func(c *csta.ConnectionID) { c.DeviceID.ID = number })
+			s.refused(s.A, req, csta.Operation)
+		}
+	}
+	s.unmoved()
+}
+
+// wrongState asks for services that the state of a's connection forbids.
+func wrongState(s *stage, a *actor, call string, forbidden ...csta.Message) {
+	s.agree(a)
+	before := map[*actor]int{}
+	for _, x := range s.actors {
+		before[x] = x.seenSoFar()
+	}
+	for _, m := range forbidden {
+		if a.Features.Supports(m) {
+			s.refused(a, sample(m, a, call), csta.StateIncompatibility)
+		}
+	}
+	for _, x := range s.actors {
+		s.agree(x)
+		if n := x.seenSoFar(); n != before[x] {
+			s.Errorf("%s was told of events by services that were refused", x.name)
+		}
+	}
+}
+
+func clearedBefore(s *stage) {
+	call := s.talk(s.A, s.B)
+	s.hangsUp(s.A, call, s.B)
+	for _, m := range connected() {
+		if s.A.Features.Supports(m) {
+			s.refused(s.A, sample(m, s.A, call), csta.Operation, badConnections...)
+		}
+	}
+	s.agree(s.A, s.B)
+}
+
+// Who has given up gets an error at once. Whether the service was performed
+// before that is not known; but calls stay what events say.
+func contextEnded(s *stage) {
+	ctx, cancel := context.WithCancel(s.Context())
+	cancel()
+	call := s.talk(s.A, s.B)
+	for _, req := range []csta.Message{
+		&csta.MakeCall{CallingDevice: csta.Device(s.C.ID), CalledDirectoryNumber: csta.Device(s.D.Number), AutoOriginate: doNotPrompt},
+		sample(&csta.ClearConnection{}, s.A, call),
+		&csta.SnapshotDevice{SnapshotObject: csta.Device(s.A.ID)},
+	} {
+		if !s.A.Features.Supports(req) {
+			continue
+		}
+		name, start := csta.Name(req), time.Now()
+		line := s.A
+		if name == "MakeCall" {
+			line = s.C
+		}
+		if _, err := line.Handler.ServeCSTA(ctx, req); err == nil {
+			s.Errorf("%s succeeded after its context had ended", name)
+		}
+		if d := time.Since(start); d > s.b.Wait {
+			s.Errorf("%s took %v after its context had ended", name, d)
+		}
+	}
+	for _, x := range s.actors {
+		s.agree(x)
+	}
+	if state := s.A.states()[call]; state != pbx.Connected && state != "" {
+		s.Errorf("the call is %s", state)
+	}
+}

@@ -1,0 +1,192 @@
+package pbxtest
+
+import (
+	"fmt"
+	"slices"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+)
+
+// A view is what a line was told of its calls. Each event is checked against
+// what the events before it led to.
+type view struct {
+	own   string // the deviceID of the line's own connections
+	calls map[string]map[string]csta.LocalConnectionState
+	over  map[string]bool // calls that the line has left for good
+}
+
+func newView(own string) *view {
+	return &view{own: own, calls: map[string]map[string]csta.LocalConnectionState{}, over: map[string]bool{}}
+}
+
+// A step is what an event says of one connection.
+type step struct {
+	id   csta.ConnectionID
+	from []csta.LocalConnectionState
+	to   csta.LocalConnectionState
+}
+
+// steps are the legal steps of connection states (ECMA-269 clause 6.1.5), by the
+// event that reports them.
+func stepOf(ev csta.Event) (step, bool) {
+	type states = []csta.LocalConnectionState
+	switch e := ev.(type) {
+	case *csta.ServiceInitiatedEvent:
+		return step{e.InitiatedConnection, states{pbx.Null}, pbx.Initiated}, true
+	case *csta.OriginatedEvent:
+		return step{e.OriginatedConnection, states{pbx.Null, pbx.Initiated, pbx.Alerting}, pbx.Connected}, true
+	case *csta.DeliveredEvent:
+		return step{e.Connection, states{pbx.Null}, pbx.Alerting}, true
+	case *csta.EstablishedEvent:
+		return step{e.EstablishedConnection, states{pbx.Null, pbx.Initiated, pbx.Alerting}, pbx.Connected}, true
+	case *csta.HeldEvent:
+		return step{e.HeldConnection, states{pbx.Connected}, pbx.Hold}, true
+	case *csta.RetrievedEvent:
+		return step{e.RetrievedConnection, states{pbx.Hold}, pbx.Connected}, true
+	case *csta.DivertedEvent:
+		return step{e.Connection, states{pbx.Null, pbx.Alerting, pbx.Connected, pbx.Queued}, pbx.Null}, true
+	case *csta.FailedEvent:
+		return step{e.FailedConnection, states{pbx.Null, pbx.Initiated, pbx.Alerting, pbx.Connected, pbx.Hold, pbx.Queued}, pbx.Fail}, true
+	case *csta.ConnectionClearedEvent:
+		return step{e.DroppedConnection, states{pbx.Initiated, pbx.Alerting, pbx.Connected, pbx.Hold, pbx.Queued, pbx.Fail}, pbx.Null}, true
+	}
+	return step{}, false
+}
+
+func (v *view) state(call, device string) csta.LocalConnectionState {
+	if s, ok := v.calls[call][device]; ok {
+		return s
+	}
+	return pbx.Null
+}
+
+// take takes an event in, and returns what is wrong with it.
+func (v *view) take(ev csta.Event) error {
+	switch e := ev.(type) {
+	case *csta.TransferedEvent:
+		return v.join(e.PrimaryOldCall, e.SecondaryOldCall, e.TransferredConnections, e.LocalConnectionInfo)
+	case *csta.ConferencedEvent:
+		return v.join(e.PrimaryOldCall, e.SecondaryOldCall, e.ConferenceConnections, e.LocalConnectionInfo)
+	}
+	st, ok := stepOf(ev)
+	if !ok {
+		return nil // not about a call
+	}
+	call, device := st.id.CallID, st.id.DeviceID.ID
+	if call == "" || device == "" {
+		return fmt.Errorf("connection %s lacks callID or deviceID", st.id)
+	}
+	local, _ := csta.LocalConnection(ev)
+	if local == "" {
+		return fmt.Errorf("localConnectionInfo is missing")
+	}
+	if v.over[call] {
+		return fmt.Errorf("the line has left call %s", call)
+	}
+	in := v.state(call, v.own) != pbx.Null
+	_, diverted := ev.(*csta.DivertedEvent)
+	if !in && device != v.own {
+		return fmt.Errorf("the line is not in call %s", call)
+	}
+	// Of others a line knows what it was told since it came: who was there
+	// before may do anything first.
+	was, known := v.calls[call][device]
+	if (known || device == v.own) && !slices.Contains(st.from, orNull(was)) {
+		return fmt.Errorf("connection %s goes from %s to %s", st.id, orNull(was), st.to)
+	}
+	v.set(call, device, st.to)
+	if now := v.state(call, v.own); now != local {
+		return fmt.Errorf("localConnectionInfo is %s, the events led to %s", local, now)
+	}
+	if v.state(call, v.own) == pbx.Null {
+		delete(v.calls, call)
+		// A call that was diverted may come back.
+		v.over[call] = !diverted
+	}
+	return nil
+}
+
+func orNull(s csta.LocalConnectionState) csta.LocalConnectionState {
+	if s == "" {
+		return pbx.Null
+	}
+	return s
+}
+
+func (v *view) set(call, device string, state csta.LocalConnectionState) {
+	if v.calls[call] == nil {
+		v.calls[call] = map[string]csta.LocalConnectionState{}
+	}
+	if state == pbx.Null && device != v.own {
+		delete(v.calls[call], device)
+		return
+	}
+	v.calls[call][device] = state
+}
+
+// join takes in that calls became one.
+func (v *view) join(primary, secondary csta.ConnectionID, items []csta.ConnectionListItem, local csta.LocalConnectionState) error {
+	if local == "" {
+		return fmt.Errorf("localConnectionInfo is missing")
+	}
+	before := pbx.Null
+	for _, old := range []csta.ConnectionID{primary, secondary} {
+		if v.over[old.CallID] {
+			return fmt.Errorf("the line has left call %s", old.CallID)
+		}
+		if s := v.state(old.CallID, v.own); s != pbx.Null {
+			before = s
+		}
+	}
+	if before == pbx.Null {
+		return fmt.Errorf("the line is in neither %s nor %s", primary, secondary)
+	}
+	states := map[string]csta.LocalConnectionState{}
+	result := ""
+	for _, item := range items {
+		if item.NewConnection.CallID == "" || item.NewConnection.DeviceID.ID == "" {
+			return fmt.Errorf("new connection %s lacks callID or deviceID", item.NewConnection)
+		}
+		if result != "" && result != item.NewConnection.CallID {
+			return fmt.Errorf("the new connections are of calls %s and %s", result, item.NewConnection.CallID)
+		}
+		result = item.NewConnection.CallID
+		if s, ok := v.calls[item.OldConnection.CallID][item.OldConnection.DeviceID.ID]; ok {
+			states[item.NewConnection.DeviceID.ID] = s
+		}
+		if item.Endpoint == nil {
+			return fmt.Errorf("new connection %s has no endpoint", item.NewConnection)
+		}
+	}
+	delete(v.calls, primary.CallID)
+	delete(v.calls, secondary.CallID)
+	for _, old := range []string{primary.CallID, secondary.CallID} {
+		if old != "" && (old != result || local == pbx.Null) {
+			v.over[old] = true
+		}
+	}
+	if local == pbx.Null {
+		return nil
+	}
+	if _, ok := states[v.own]; !ok {
+		return fmt.Errorf("the line goes on as %s but is not among the new connections", local)
+	}
+	if local != before && !(before == pbx.Hold && local == pbx.Connected) {
+		return fmt.Errorf("the line's connection goes from %s to %s", before, local)
+	}
+	states[v.own] = local
+	v.calls[result] = states
+	return nil
+}
+
+// own returns the line's own states, by callID.
+func (v *view) ownStates() map[string]csta.LocalConnectionState {
+	m := map[string]csta.LocalConnectionState{}
+	for call, states := range v.calls {
+		if s := states[v.own]; orNull(s) != pbx.Null {
+			m[call] = s
+		}
+	}
+	return m
+}
