@@ -379,7 +379,7 @@ func declaredWithin(root, el *etree.Element, prefix string) bool {
 }
 
 // Encode writes m as a document of the edition, elements in schema order. A
-// message that the schema forbids is an error that names the element.
+// message that the schema forbids is an *Error that names the element.
 func Encode(m Message, ed Edition) ([]byte, error) {
 	if ed == "" {
 		ed = DefaultEdition
@@ -398,7 +398,7 @@ func Encode(m Message, ed Edition) ([]byte, error) {
 	} else {
 		v := reflect.ValueOf(m).Elem()
 		if err := check(v, root.Tag); err != nil {
-			return nil, fmt.Errorf("csta: %w", err)
+			return nil, asParameterError(err)
 		}
 		if err := encodeStruct(root, v); err != nil {
 			return nil, fmt.Errorf("csta: %s: %w", root.Tag, err)

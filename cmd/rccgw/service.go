@@ -36,7 +36,7 @@ type service struct {
 	client   *bus.Client
 	adapters []*bus.Adapter
 	sip      *cstasip.Server
-	draining atomic.Bool
+	serving  atomic.Bool // the SIP side listens, and is not draining
 }
 
 // serve runs the service until ctx ends, and ends in order: not ready, no new
@@ -100,7 +100,9 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	httpAddr := "off"
 	if listener != nil {
+		httpAddr = listener.Addr().String()
 		web := &http.Server{Handler: s.web(drivers), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 			IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 		running.Go(func() {
@@ -133,7 +135,8 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 			return err
 		}
 	}
-	log.Info("rccgw serves", "version", buildVersion(), "sip", s.sipAddrs(), "pbx", s.pbxNames(), "instance", instance)
+	s.serving.Store(true)
+	log.Info("rccgw serves", "version", buildVersion(), "sip", strings.Join(s.sipAddrs(), ","), "http", httpAddr, "pbx", s.pbxNames(), "instance", instance)
 
 	select {
 	case <-ctx.Done():
@@ -141,7 +144,7 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	case <-serving.Done():
 		err = context.Cause(serving)
 	}
-	s.draining.Store(true)
+	s.serving.Store(false)
 	if s.sip != nil {
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()

@@ -30,16 +30,17 @@ func (s *service) web(drivers []http.Handler) http.Handler {
 	return mux
 }
 
-// readyz answers 200 when the bus is up, every adapter's PBX is linked and its
-// first snapshot taken; else 503, with what is missing.
+// readyz answers 200 when the SIP side listens and is not draining, the bus is
+// up, and every adapter's PBX is linked and its first snapshot taken; else 503,
+// with what is missing.
 func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
 	state := struct {
-		Ready    bool            `json:"ready"`
-		Draining bool            `json:"draining,omitempty"`
-		Bus      bool            `json:"bus"`
-		PBX      map[string]bool `json:"pbx"`
-	}{Draining: s.draining.Load(), Bus: s.conn.IsConnected(), PBX: map[string]bool{}}
-	state.Ready = state.Bus && !state.Draining
+		Ready   bool            `json:"ready"`
+		Serving bool            `json:"serving"`
+		Bus     bool            `json:"bus"`
+		PBX     map[string]bool `json:"pbx"`
+	}{Serving: s.serving.Load(), Bus: s.conn.IsConnected(), PBX: map[string]bool{}}
+	state.Ready = state.Bus && state.Serving
 	for _, a := range s.adapters {
 		ready := a.Ready()
 		state.PBX[a.PBX] = ready
