@@ -275,11 +275,17 @@ func (m *Calls) retrieved(call, device string, cause csta.EventCause) {
 
 // Diverted reports that the call left the device for another destination. The
 // device is no longer in the call; the new destination enters it by Delivered.
+// A connection that cannot be diverted, because it holds or has failed or not
+// dialled yet, is reported as cleared.
 func (m *Calls) Diverted(call, device string, to csta.ExtendedDeviceID, cause csta.EventCause) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, conn := m.lookup(call, device)
 	if conn == nil {
+		return
+	}
+	if conn.State != Alerting && conn.State != Connected {
+		m.clear(call, device, cause)
 		return
 	}
 	conn.State = Null

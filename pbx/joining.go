@@ -1,6 +1,10 @@
 package pbx
 
-import "rccgw/csta"
+import (
+	"slices"
+
+	"rccgw/csta"
+)
 
 // A Joining is a transfer or a conference: two calls of one device become one.
 type Joining struct {
@@ -16,7 +20,7 @@ type Joining struct {
 // In a single-step transfer there is no secondary call: the new party enters
 // the resulting call by Delivered or Established. The far ends keep their
 // states: one that still alerts goes on alerting, one that holds goes on
-// holding. A joining of calls that the device is not in, or into a third call,
+// holding. Where there is no far end the device is reported as cleared. A joining of calls that the device is not in, or into a third call,
 // changes nothing.
 func (m *Calls) Transferred(j Joining) {
 	m.mu.Lock()
@@ -35,7 +39,10 @@ func (m *Calls) Transferred(j Joining) {
 	}
 }
 
-// Conferenced reports that the device joined its two calls and stayed.
+// Conferenced reports that the device joined its two calls and stayed. It is
+// connected then; it must have been connected or holding before. A single-step
+// conference that keeps its callID cannot be told from a second one: it is to be
+// reported once.
 func (m *Calls) Conferenced(j Joining) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,6 +97,18 @@ func (m *Calls) join(j Joining, stays bool) (done joined) {
 		}
 		old = append(old, secondary)
 	}
+	for _, c := range old {
+		if state := c.find(j.Device).State; stays && state != Connected && state != Hold {
+			return joined{}
+		}
+	}
+	if !slices.ContainsFunc(old, func(c *Call) bool { return len(c.Connections) > 1 }) {
+		// There is nobody to be joined: the device leaves.
+		for _, c := range old {
+			m.clear(c.ID, j.Device, j.Cause)
+		}
+		return joined{}
+	}
 	done.by = conn.Shown()
 	result := &Call{ID: j.Result, Calling: primary.Calling, Called: primary.Called, LastRedirected: csta.RedirectionDeviceID{NotRequired: true}}
 	if !stays {
@@ -117,9 +136,6 @@ func (m *Calls) join(j Joining, stays bool) (done joined) {
 			done.kept = append(done.kept, keptConnection{c.ID, conn.Device, conn.Shown()})
 		}
 		delete(m.calls, c.ID)
-	}
-	if len(result.Connections) == 0 {
-		return done
 	}
 	if !stays {
 		result.Calling = result.Connections[0].Shown()

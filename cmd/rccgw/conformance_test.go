@@ -75,12 +75,18 @@ func startGateway(t *testing.T, variables ...string) *gatewayUnderTest {
 			t.Log(g.log.String())
 		}
 	})
-	// The service says where it listens.
+	g.find()
+	return g
+}
+
+// find waits until the service is ready, which says in its log where it listens.
+func (g *gatewayUnderTest) find() {
+	g.t.Helper()
 	serves := regexp.MustCompile(`rccgw serves.* sip=(\S*) http=(\S+)`)
-	eventually(t, "listening", func() bool {
+	eventually(g.t, "listening", func() bool {
 		select {
 		case <-g.ended:
-			t.Fatal(g.err)
+			g.t.Fatalf("the service ended: %v\n%s", g.err, g.log)
 		default:
 		}
 		found := serves.FindStringSubmatch(g.log.String())
@@ -94,8 +100,7 @@ func startGateway(t *testing.T, variables ...string) *gatewayUnderTest {
 		g.http = found[2]
 		return true
 	})
-	eventually(t, "ready", func() bool { return g.ready() == http.StatusOK })
-	return g
+	eventually(g.t, "ready", func() bool { return g.ready() == http.StatusOK })
 }
 
 func (g *gatewayUnderTest) ready() int {

@@ -255,3 +255,83 @@ func (b *bench) makeCall(from, to string) csta.ConnectionID {
 	b.t.Helper()
 	return do(b, &csta.MakeCall{CallingDevice: device(from), CalledDirectoryNumber: device(to)}).CallingDevice
 }
+
+// channels are the PBX's own view: context/extension and bridge of each line's
+// channels, read by another AMI user's eyes.
+func (b *bench) channels(c *ami.Conn) map[string][]ami.Event {
+	b.t.Helper()
+	found, err := c.List(b.t.Context(), ami.NewAction("CoreShowChannels"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	m := map[string][]ami.Event{}
+	for _, e := range found {
+		_, name, _ := strings.Cut(e.Get("Channel"), "/")
+		line, _, _ := strings.Cut(name, "-")
+		m[line] = append(m[line], e)
+	}
+	return m
+}
+
+// until waits until the PBX's own view of the channels is so.
+func (b *bench) until(c *ami.Conn, what string, ok func(map[string][]ami.Event) bool) {
+	b.t.Helper()
+	deadline := time.After(timeout)
+	for {
+		m := b.channels(c)
+		if ok(m) {
+			return
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-deadline:
+			b.t.Fatalf("%s: the PBX has %v", what, m)
+		}
+	}
+}
+
+// talking reports whether exactly the lines talk with each other at the PBX.
+func talking(lines ...string) func(map[string][]ami.Event) bool {
+	return func(m map[string][]ami.Event) bool {
+		bridge := ""
+		for _, l := range lines {
+			if len(m[l]) != 1 || m[l][0].Get("BridgeId") == "" || bridge != "" && bridge != m[l][0].Get("BridgeId") {
+				return false
+			}
+			bridge = m[l][0].Get("BridgeId")
+		}
+		return true
+	}
+}
+
+// waiting reports whether the line's one channel waits at the extension for held calls.
+func waiting(m map[string][]ami.Event, line, exten string) bool {
+	return len(m[line]) == 1 && m[line][0].Get("Context") == "rcc-hold" && m[line][0].Get("Exten") == exten && m[line][0].Get("BridgeId") == ""
+}
+
+// A phone is what baresip and the desk phone have in common.
+type phone interface {
+	Dial(number string)
+	Answer()
+	Hangup()
+	Wait(event string) string
+}
+
+// deskphone dials as baresip does.
+type deskphone struct{ *asterisktest.UA }
+
+func (p deskphone) Dial(number string) { p.UA.Dial(number) }
+
+// talk has the first phone call the second, which answers, and returns the
+// connection of each.
+func (b *bench) talk(from, to phone, caller, called string) (a, o csta.ConnectionID) {
+	b.t.Helper()
+	from.Dial(called)
+	to.Wait("incoming " + caller)
+	id := wait[*csta.DeliveredEvent](b, called).Connection
+	to.Answer()
+	from.Wait("established")
+	wait(b, caller, func(e *csta.EstablishedEvent) bool { return e.EstablishedConnection == id })
+	wait(b, called, func(e *csta.EstablishedEvent) bool { return e.EstablishedConnection == id })
+	return csta.Connection(id.CallID, caller), id
+}

@@ -257,26 +257,23 @@ func (d *Driver) snapshotDevice(ctx context.Context, req *csta.SnapshotDevice) (
 		return nil, err
 	}
 	defer d.done()
-	if _, err := d.line(ctx, req.SnapshotObject.ID); err != nil {
+	if err := d.line(ctx, req.SnapshotObject.ID); err != nil {
 		return nil, err
 	}
 	return d.calls.SnapshotDevice(req.SnapshotObject.ID), nil
 }
 
-// line checks that the device is a line of the PBX, and returns its state.
-func (d *Driver) line(ctx context.Context, device string) (string, error) {
-	if !dialable(device) && strings.Trim(device, letters+digits+"_-.") != "" || !d.lines.match(device) {
-		return "", csta.Errorf(csta.Operation, "invalidDeviceID", "%q is not a line of this PBX", device)
+// line checks that the device is a line of the PBX. Whether a phone is there is
+// another matter.
+func (d *Driver) line(ctx context.Context, device string) error {
+	if strings.Trim(device, letters+digits+"*#+_-.") != "" || !d.lines.match(device) {
+		return csta.Errorf(csta.Operation, "invalidDeviceID", "%q is not a line of this PBX", device)
 	}
-	r, err := d.conn.Do(ctx, ami.NewAction("Getvar", "Variable", "DEVICE_STATE("+d.endpointOf(device)+")"))
-	if err != nil {
-		return "", refusal(err, csta.Operation, "generic")
+	state, err := d.ask(ctx, "DEVICE_STATE("+d.endpointOf(device)+")")
+	if err == nil && state == "INVALID" {
+		err = csta.Errorf(csta.Operation, "invalidDeviceID", "the PBX has no endpoint %s", d.endpointOf(device))
 	}
-	state := r.Get("Value")
-	if state == "INVALID" {
-		return "", csta.Errorf(csta.Operation, "invalidDeviceID", "the PBX has no endpoint %s", d.endpointOf(device))
-	}
-	return state, nil
+	return err
 }
 
 // ask reads a dialplan function that belongs to no channel.

@@ -75,12 +75,16 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 	case "HangupRequest":
 		// Who hung up is told first. A phone that refuses to ring is told when
 		// Dial has made something of it.
-		if ch.up() || ch.calls {
+		if ch.up() || ch.calls && !ch.originated {
 			d.gone(ch, hangupCause(f.Get("Cause")))
 		}
 	case "Hangup":
 		d.bridged(ch, "")
-		d.gone(ch, hangupCause(f.Get("Cause")))
+		cause := hangupCause(f.Get("Cause"))
+		if ch.originated && !ch.up() && ch.outcome == "" && cause != pbx.CauseNormalClearing {
+			ch.outcome = cause // there is no DialEnd when it rang for too long
+		}
+		d.gone(ch, cause)
 		delete(d.channels, ch.id)
 		if ch.other != nil {
 			ch.other.other = nil
@@ -110,7 +114,7 @@ func (d *Driver) newchannel(f ami.Fields) {
 		ch.originated, ch.calls = true, true
 		d.callOf(ch.call).target = m.number
 		m.answer(nil)
-		delete(d.making, id)
+		delete(d.making, ch.id)
 	}
 	if ch.state == stateRing && !ch.local {
 		ch.calls = true
@@ -166,29 +170,30 @@ func (d *Driver) dialBegin(f ami.Fields) {
 		return
 	}
 	d.enter(dest, src.call)
-	if dest.local {
-		if dest.other != nil {
-			d.enter(dest.other, src.call)
-		}
-		return
-	}
 	if src.call == "" {
 		return
 	}
 	c := d.callOf(src.call)
-	dest.dialled, dest.by = true, src
-	if !dest.own {
-		if c.target == "" {
-			c.target = strings.Clone(f.Get("DestCallerIDNum"))
-		}
-		dest.number = d.shown(c.target)
-	}
 	if !src.local {
 		called := d.shown(c.target)
 		if !src.own && dest.own {
 			called = csta.Party(dest.device) // not the number that the trunk presents
 		}
 		d.callerIs(src, called, f)
+	}
+	if dest.local {
+		if dest.other != nil {
+			d.enter(dest.other, src.call)
+		}
+		return
+	}
+	dest.dialled, dest.by = true, src
+	if !dest.own {
+		if c.target == "" {
+			c.target = strings.Clone(f.Get("DestCallerIDNum"))
+		}
+		dest.number = d.shown(c.target)
+		dest.number.DeviceIdentifier.External = true
 	}
 	d.moveOn(c)
 	c.failed = false
@@ -212,7 +217,14 @@ func (d *Driver) alert(ch *channel) {
 	if ch.state != stateRinging || !ch.dialled || ch.call == "" {
 		return
 	}
-	cause := d.callOf(ch.call).cause
+	c := d.callOf(ch.call)
+	if !c.caller {
+		// Somebody calls through wires inside the PBX, at whose other end the driver has seen nobody.
+		c.caller = true
+		number := callerNumber(d.get(ch, "CONNECTEDLINE(num)"), d.get(ch, "CONNECTEDLINE(pres)"))
+		d.calls.Originated(c.id, pbx.Party{Device: "caller-" + ch.id, Number: number}, csta.Party(ch.device), pbx.CauseNewCall)
+	}
+	cause := c.cause
 	if cause == "" {
 		cause = pbx.CauseNewCall
 	}

@@ -193,7 +193,7 @@ func (d *Driver) ofLine(ctx context.Context, line string) (features, error) {
 		return features{}, err
 	}
 	defer d.done()
-	if _, err := d.line(ctx, line); err != nil {
+	if err := d.line(ctx, line); err != nil {
 		return features{}, err
 	}
 	f, err := d.look(ctx, line)
@@ -272,7 +272,7 @@ func (d *Driver) change(ctx context.Context, line, family, value string, check f
 		return err
 	}
 	defer d.done()
-	if _, err := d.line(ctx, line); err != nil {
+	if err := d.line(ctx, line); err != nil {
 		return err
 	}
 	if check != nil {

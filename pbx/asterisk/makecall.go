@@ -15,14 +15,13 @@ import (
 // A making is a MakeCall that waits for the PBX to call the phone.
 type making struct {
 	number string
-	done   chan error // of one
+	err    error
+	done   chan struct{} // closed when err is what became of it
 }
 
 func (m *making) answer(err error) {
-	select {
-	case m.done <- err:
-	default:
-	}
+	m.err = err
+	close(m.done)
 }
 
 // newCallID returns the callID of the call that a command makes. The same
@@ -55,9 +54,9 @@ func (d *Driver) makeCall(ctx context.Context, req *csta.MakeCall) (*csta.MakeCa
 		return resp, err
 	}
 	select {
-	case err := <-m.done:
-		if err != nil {
-			return nil, err
+	case <-m.done:
+		if m.err != nil {
+			return nil, m.err
 		}
 		return resp, nil
 	case <-ctx.Done():
@@ -71,20 +70,16 @@ func (d *Driver) originate(ctx context.Context, line, id, number string, auto bo
 		return nil, err
 	}
 	defer d.done()
-	if d.states[id] != nil {
-		return nil, nil // the same command again: it was carried out
+	if d.states[id] != nil || d.making[id] != nil {
+		return d.making[id], nil // the same command again: it is carried out
 	}
-	state, err := d.line(ctx, line)
-	if err != nil {
+	if err := d.line(ctx, line); err != nil {
 		return nil, err
-	}
-	if state == "UNAVAILABLE" {
-		return nil, csta.Errorf(csta.SystemResourceAvailability, "callingDeviceOutOfService", "no phone is registered as %s", d.endpointOf(line))
 	}
 	if ch := d.freeLeg(line); ch != nil {
 		return nil, d.consult(ctx, ch, nil, id, number)
 	}
-	m := &making{number: number, done: make(chan error, 1)}
+	m := &making{number: number, done: make(chan struct{})}
 	pairs := []string{"Channel", d.endpointOf(line), "ChannelId", id, "Context", d.context, "Exten", number, "Priority", "1",
 		"Async", "true", "Timeout", strconv.FormatInt(d.ringTime.Milliseconds(), 10),
 		// The phone shows whom it is about to call.
@@ -144,6 +139,9 @@ func (d *Driver) clearConnection(ctx context.Context, req *csta.ClearConnection)
 		return nil, err
 	}
 	defer d.done()
+	if err := d.settled(ctx, id); err != nil {
+		return nil, err
+	}
 	if _, _, err := d.calls.Find(id); err != nil {
 		return nil, err
 	}

@@ -173,6 +173,7 @@ func (d *Driver) found(c *callState, items map[string]*item) pbx.Call {
 			if c.target == "" {
 				ch.number = d.shown(number(items[ch.id].f.Get("CallerIDNum")))
 			}
+			ch.number.DeviceIdentifier.External = !bool(ch.number.NotKnown)
 		}
 		ch.by = dialler
 		state := stateOf(items[ch.id])

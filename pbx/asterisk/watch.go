@@ -17,7 +17,7 @@ func (d *Driver) monitorStart(ctx context.Context, req *csta.MonitorStart) (*cst
 		return nil, err
 	}
 	defer d.done()
-	if _, err := d.line(ctx, line); err != nil {
+	if err := d.line(ctx, line); err != nil {
 		return nil, err
 	}
 	f, err := d.look(ctx, line)

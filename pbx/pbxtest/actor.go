@@ -22,7 +22,7 @@ type actor struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and made anew when something is seen
 	events  []seen
-	view    *view
+	view    *View
 	up      bool
 }
 
@@ -32,7 +32,7 @@ type seen struct {
 }
 
 func newActor(t *testing.T, name string, l *Line, wait time.Duration) *actor {
-	return &actor{Line: l, name: name, t: t, wait: wait, changed: make(chan struct{}), view: newView(l.ID), up: true}
+	return &actor{Line: l, name: name, t: t, wait: wait, changed: make(chan struct{}), view: NewView(l.ID), up: true}
 }
 
 // Event takes an event in and checks it.
@@ -45,7 +45,7 @@ func (a *actor) Event(ev csta.Event) {
 	if !a.Features.Supports(ev) {
 		a.t.Errorf("%s: %s is not declared by the features", a.name, csta.Name(ev))
 	}
-	if err := a.view.take(ev); err != nil {
+	if err := a.view.Take(ev); err != nil {
 		a.t.Errorf("%s: %s: %v; seen:\n%s", a.name, describe(ev), err, a.history())
 	}
 	a.events = append(a.events, seen{ev: csta.Clone(ev)})
@@ -161,7 +161,7 @@ func (a *actor) untilState(call string, state csta.LocalConnectionState) {
 func (a *actor) states() map[string]csta.LocalConnectionState {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return maps.Clone(a.view.ownStates())
+	return maps.Clone(a.view.States())
 }
 
 // conn is the connection of who in call, as the actor sees it.

@@ -157,7 +157,7 @@ func (s *stage) clearAll() {
 		_ = s.b.Outside.Person.HangUp() // whoever is still there
 	}
 	for _, a := range s.actors {
-		a.until("end of all calls", func() bool { return len(a.view.ownStates()) == 0 })
+		a.until("end of all calls", func() bool { return len(a.view.States()) == 0 })
 	}
 }
 

@@ -44,7 +44,7 @@ func (s *stage) compare(a *actor) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	own := a.view.ownStates()
+	own := a.view.States()
 	calls := maps.Clone(own)
 	for call, states := range shot {
 		if own[call] != states[0] {

@@ -8,16 +8,18 @@ import (
 	"rccgw/pbx"
 )
 
-// A view is what a line was told of its calls. Each event is checked against
+// A View is what a line was told of its calls. Each event is checked against
 // what the events before it led to.
-type view struct {
+type View struct {
 	own   string // the deviceID of the line's own connections
 	calls map[string]map[string]csta.LocalConnectionState
 	over  map[string]bool // calls that the line has left for good
 }
 
-func newView(own string) *view {
-	return &view{own: own, calls: map[string]map[string]csta.LocalConnectionState{}, over: map[string]bool{}}
+// NewView returns the view of a line without calls; own is the deviceID of its
+// own connections.
+func NewView(own string) *View {
+	return &View{own: own, calls: map[string]map[string]csta.LocalConnectionState{}, over: map[string]bool{}}
 }
 
 // A step is what an event says of one connection.
@@ -54,20 +56,29 @@ func stepOf(ev csta.Event) (step, bool) {
 	return step{}, false
 }
 
-func (v *view) state(call, device string) csta.LocalConnectionState {
+func (v *View) state(call, device string) csta.LocalConnectionState {
 	if s, ok := v.calls[call][device]; ok {
 		return s
 	}
 	return pbx.Null
 }
 
-// take takes an event in, and returns what is wrong with it.
-func (v *view) take(ev csta.Event) error {
+// Take takes the line's next event in, and returns what is wrong with it.
+func (v *View) Take(ev csta.Event) error {
 	switch e := ev.(type) {
 	case *csta.TransferedEvent:
 		return v.join(e.PrimaryOldCall, e.SecondaryOldCall, e.TransferredConnections, e.LocalConnectionInfo)
 	case *csta.ConferencedEvent:
-		return v.join(e.PrimaryOldCall, e.SecondaryOldCall, e.ConferenceConnections, e.LocalConnectionInfo)
+		if err := v.join(e.PrimaryOldCall, e.SecondaryOldCall, e.ConferenceConnections, e.LocalConnectionInfo); err != nil {
+			return err
+		}
+		// Who joins them takes part, whatever it held before.
+		for _, item := range e.ConferenceConnections {
+			if id := item.NewConnection; id.DeviceID.ID == e.PrimaryOldCall.DeviceID.ID {
+				v.set(id.CallID, id.DeviceID.ID, pbx.Connected)
+			}
+		}
+		return nil
 	}
 	st, ok := stepOf(ev)
 	if !ok {
@@ -114,7 +125,7 @@ func orNull(s csta.LocalConnectionState) csta.LocalConnectionState {
 	return s
 }
 
-func (v *view) set(call, device string, state csta.LocalConnectionState) {
+func (v *View) set(call, device string, state csta.LocalConnectionState) {
 	if v.calls[call] == nil {
 		v.calls[call] = map[string]csta.LocalConnectionState{}
 	}
@@ -126,20 +137,17 @@ func (v *view) set(call, device string, state csta.LocalConnectionState) {
 }
 
 // join takes in that calls became one.
-func (v *view) join(primary, secondary csta.ConnectionID, items []csta.ConnectionListItem, local csta.LocalConnectionState) error {
+func (v *View) join(primary, secondary csta.ConnectionID, items []csta.ConnectionListItem, local csta.LocalConnectionState) error {
 	if local == "" {
 		return fmt.Errorf("localConnectionInfo is missing")
 	}
-	before := pbx.Null
+	var before []csta.LocalConnectionState
 	for _, old := range []csta.ConnectionID{primary, secondary} {
-		if v.over[old.CallID] {
-			return fmt.Errorf("the line has left call %s", old.CallID)
-		}
 		if s := v.state(old.CallID, v.own); s != pbx.Null {
-			before = s
+			before = append(before, s)
 		}
 	}
-	if before == pbx.Null {
+	if len(before) == 0 {
 		return fmt.Errorf("the line is in neither %s nor %s", primary, secondary)
 	}
 	states := map[string]csta.LocalConnectionState{}
@@ -152,6 +160,9 @@ func (v *view) join(primary, secondary csta.ConnectionID, items []csta.Connectio
 			return fmt.Errorf("the new connections are of calls %s and %s", result, item.NewConnection.CallID)
 		}
 		result = item.NewConnection.CallID
+		if v.over[result] {
+			return fmt.Errorf("the line has left call %s", result)
+		}
 		if s, ok := v.calls[item.OldConnection.CallID][item.OldConnection.DeviceID.ID]; ok {
 			states[item.NewConnection.DeviceID.ID] = s
 		}
@@ -172,7 +183,7 @@ func (v *view) join(primary, secondary csta.ConnectionID, items []csta.Connectio
 	if _, ok := states[v.own]; !ok {
 		return fmt.Errorf("the line goes on as %s but is not among the new connections", local)
 	}
-	if local != before && !(before == pbx.Hold && local == pbx.Connected) {
+	if !slices.Contains(before, local) && !(local == pbx.Connected && slices.Contains(before, pbx.Hold)) {
 		return fmt.Errorf("the line's connection goes from %s to %s", before, local)
 	}
 	states[v.own] = local
@@ -180,8 +191,8 @@ func (v *view) join(primary, secondary csta.ConnectionID, items []csta.Connectio
 	return nil
 }
 
-// own returns the line's own states, by callID.
-func (v *view) ownStates() map[string]csta.LocalConnectionState {
+// States returns the states of the line's own connections, by callID.
+func (v *View) States() map[string]csta.LocalConnectionState {
 	m := map[string]csta.LocalConnectionState{}
 	for call, states := range v.calls {
 		if s := states[v.own]; orNull(s) != pbx.Null {
