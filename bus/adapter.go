@@ -238,7 +238,12 @@ func (a *Adapter) serveFeatures(r micro.Request) {
 		a.refuse(r, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err))
 		return
 	}
-	info := lineInfo{Device: a.Digits.Shown(device), Local: device, Features: a.mux.Features(device)}
+	features, err := json.Marshal(a.mux.Features(device))
+	if err != nil {
+		a.refuse(r, err)
+		return
+	}
+	info := lineInfo{Device: a.Digits.Shown(device), Local: device, Features: features}
 	// A line that does not come back through both tables would have its events
 	// under one number and its commands at another device.
 	if back, err := a.Digits.Device(info.Device); err != nil || back != device {
@@ -251,9 +256,9 @@ func (a *Adapter) serveFeatures(r micro.Request) {
 
 // lineInfo is the answer to GetCSTAFeatures on the bus.
 type lineInfo struct {
-	Device   string                        `json:"device"` // canonical: in subjects and messages
-	Local    string                        `json:"local"`  // the PBX's: in ConnectionIDs
-	Features *csta.GetCSTAFeaturesResponse `json:"features"`
+	Device   string          `json:"device"`   // canonical: in subjects and messages
+	Local    string          `json:"local"`    // the PBX's: in ConnectionIDs
+	Features json.RawMessage `json:"features"` // GetCSTAFeaturesResponse
 }
 
 func (a *Adapter) serveRequest(name string, r micro.Request) {

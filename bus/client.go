@@ -22,9 +22,9 @@ import (
 // A Line is a device of a PBX that a client may control.
 type Line struct {
 	PBX      string
-	Device   string // canonical number: in messages on the bus
-	Local    string // the PBX's name of it: in ConnectionIDs
-	Features *csta.GetCSTAFeaturesResponse
+	Device   string                        // canonical number: in messages on the bus
+	Local    string                        // the PBX's name of it: in ConnectionIDs
+	Features *csta.GetCSTAFeaturesResponse // shared by all lines that can do the same: not to be changed
 }
 
 // A Watcher is told what happens at a device. Its methods are called one at a
@@ -47,6 +47,7 @@ type Client struct {
 
 	mu     sync.Mutex
 	pbxs   map[string]*exchange
+	known  map[string]*csta.GetCSTAFeaturesResponse // by its JSON: thousands of lines can do the same
 	closed bool
 	work   sync.WaitGroup  // snapshots under way
 	ctx    context.Context // of what the client does by itself; ends with Close
@@ -70,7 +71,7 @@ type exchange struct {
 
 // NewClient returns a client on the connection, which stays the caller's.
 func NewClient(conn *nats.Conn, log *slog.Logger) *Client {
-	return &Client{conn: conn, log: log, gateway: nuid.Next(), pbxs: map[string]*exchange{}}
+	return &Client{conn: conn, log: log, gateway: nuid.Next(), pbxs: map[string]*exchange{}, known: map[string]*csta.GetCSTAFeaturesResponse{}}
 }
 
 // Listen subscribes to events and reads the directory, and returns when both
@@ -366,7 +367,30 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 	if !ok || !up {
 		return Line{}, errAway(name)
 	}
-	return Line{PBX: name, Device: info.Device, Local: info.Local, Features: info.Features}, nil
+	features, err := c.features(info.Features)
+	if err != nil {
+		return Line{}, fmt.Errorf("bus: features of PBX %s: %w", name, err)
+	}
+	return Line{PBX: name, Device: info.Device, Local: info.Local, Features: features}, nil
+}
+
+// maxKnown bounds the features that are kept to be shared.
+const maxKnown = 1000
+
+func (c *Client) features(text json.RawMessage) (*csta.GetCSTAFeaturesResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f, ok := c.known[string(text)]; ok {
+		return f, nil
+	}
+	f := new(csta.GetCSTAFeaturesResponse)
+	if err := json.Unmarshal(text, f); err != nil {
+		return nil, err
+	}
+	if len(c.known) < maxKnown {
+		c.known[string(text)] = f
+	}
+	return f, nil
 }
 
 func errAway(pbx string) error {

@@ -84,7 +84,7 @@ func (s *Session) features(ctx context.Context) (csta.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp := line.Features
+	resp := csta.Clone(line.Features)
 	resp.Add(&csta.GetCSTAFeatures{}, &csta.RequestSystemStatus{}, &csta.SystemStatus{}, &csta.MonitorStart{}, &csta.MonitorStop{},
 		&csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{})
 	return resp, nil
