@@ -75,7 +75,7 @@ func (d *DeviceID) UnmarshalJSON(text []byte) error {
 // whose number is withheld. It is the type of callingDevice, calledDevice, the
 // subject devices of events and their kin.
 type ExtendedDeviceID struct {
-	choice
+	_                struct{} `csta:"choice"`
 	DeviceIdentifier DeviceID `json:"deviceIdentifier,omitzero"`
 	NotKnown         Empty    `json:"notKnown,omitzero"`
 	Restricted       Empty    `json:"restricted,omitzero"`
@@ -110,7 +110,7 @@ func (d ExtendedDeviceID) String() string {
 
 // RedirectionDeviceID is the device that a call was redirected from last.
 type RedirectionDeviceID struct {
-	choice
+	_            struct{} `csta:"choice"`
 	NotKnown     Empty    `json:"notKnown,omitzero"`
 	NotRequired  Empty    `json:"notRequired,omitzero"`
 	NotSpecified Empty    `json:"notSpecified,omitzero"`
@@ -142,7 +142,7 @@ func (c ConnectionID) String() string { return c.DeviceID.ID + "@" + c.CallID }
 
 // MonitorObject is what a monitor watches: exactly one of a call and a device.
 type MonitorObject struct {
-	choice
+	_            struct{}      `csta:"choice"`
 	CallObject   *ConnectionID `json:"callObject,omitempty"`
 	DeviceObject DeviceID      `json:"deviceObject,omitzero" number:"identity"`
 }
@@ -164,7 +164,7 @@ type CSTASecurityData struct {
 // string. It is the type of privateData, correlatorData, userData and
 // securityInfo.
 type PrivateData struct {
-	choice
+	_ struct{} `csta:"choice"`
 	// Private is the content of the private element: a self-contained XML
 	// fragment, every namespace that it uses declared in it.
 	Private string `json:"private,omitempty"`

@@ -91,9 +91,6 @@ type Monitored struct {
 // CrossRef points to the monitor cross reference.
 func (m *Monitored) CrossRef() *string { return &m.MonitorCrossRefID }
 
-// choice marks a struct of which exactly one field is present.
-type choice struct{}
-
 type commandKey struct{}
 
 // WithCommandKey returns a context that carries the key of the command that is

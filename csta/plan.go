@@ -13,6 +13,8 @@ import (
 // commas: required (must be present), item=x (a list whose items are elements
 // x inside the named element; without it the named element repeats),
 // alias=x (another spelling to accept). `number:"…"` is the Role of the number.
+// A blank field with the tag `csta:"choice"` says that exactly one of the
+// struct's elements is present.
 type plan struct {
 	fields  []*field
 	choice  bool // exactly one field is present
@@ -42,9 +44,7 @@ var (
 	typeHexBinary   = reflect.TypeFor[HexBinary]()
 	typeFeatureList = reflect.TypeFor[FeatureList]()
 	typeEmpty       = reflect.TypeFor[Empty]()
-	typeChoice      = reflect.TypeFor[choice]()
 	typeConnection  = reflect.TypeFor[ConnectionID]()
-	typeEnumeration = reflect.TypeFor[enumeration]()
 )
 
 // An enumeration is a string type whose values the schema lists.
@@ -67,8 +67,8 @@ func planOf(t reflect.Type) *plan {
 func (p *plan) add(t reflect.Type, at []int) {
 	for sf := range t.Fields() {
 		index := append(append([]int(nil), at...), sf.Index...)
-		if sf.Type == typeChoice {
-			p.choice = true
+		if sf.Name == "_" {
+			p.choice = sf.Tag.Get("csta") == "choice"
 			continue
 		}
 		if sf.Anonymous {

@@ -30,7 +30,7 @@ type MonitorMediaClass struct {
 
 // SnapshotDeviceData is the type SnapshotDeviceResponseCrossRefIDorSnapshotData of the schema: exactly one of its elements.
 type SnapshotDeviceData struct {
-	choice
+	_                 struct{}                `csta:"choice"`
 	ServiceCrossRefID string                  `json:"serviceCrossRefID,omitempty"`
 	SnapshotData      *SnapshotDeviceDataList `json:"snapshotData,omitempty"`
 }
@@ -255,7 +255,7 @@ type MediaClass struct {
 
 // Endpoint is the device at the other end of a connection.
 type Endpoint struct {
-	choice
+	_          struct{} `csta:"choice"`
 	DeviceID   DeviceID `json:"deviceID,omitzero"`
 	NotKnown   Empty    `json:"notKnown,omitzero"`
 	Restricted Empty    `json:"restricted,omitzero"`
@@ -354,7 +354,7 @@ type ThreadData struct {
 
 // NumberUnits is the type NumberUnits of the schema: exactly one of its elements.
 type NumberUnits struct {
-	choice
+	_                     struct{}               `csta:"choice"`
 	NumberOfChargeUnits   *NumberOfChargingUnits `json:"numberOfChargeUnits,omitempty"`
 	NumberOfCurrencyUnits *NumberOfCurrencyUnits `json:"numberOfCurrencyUnits,omitempty"`
 }
@@ -371,16 +371,16 @@ type SnapshotDeviceResponseInfo struct {
 
 // GlobalCallLinkageID is the type GlobalCallLinkageID of the schema: exactly one of its elements.
 type GlobalCallLinkageID struct {
-	choice
-	GloballyUniqueCallLinkageID string `json:"globallyUniqueCallLinkageID,omitempty"`
-	SubDomainCallLinkageID      string `json:"subDomainCallLinkageID,omitempty"`
+	_                           struct{} `csta:"choice"`
+	GloballyUniqueCallLinkageID string   `json:"globallyUniqueCallLinkageID,omitempty"`
+	SubDomainCallLinkageID      string   `json:"subDomainCallLinkageID,omitempty"`
 }
 
 // ThreadLinkageID is the type ThreadLinkageID of the schema: exactly one of its elements.
 type ThreadLinkageID struct {
-	choice
-	GloballyUniqueThreadID string `json:"globallyUniqueThreadID,omitempty"`
-	SubDomainThreadID      string `json:"subDomainThreadID,omitempty"`
+	_                      struct{} `csta:"choice"`
+	GloballyUniqueThreadID string   `json:"globallyUniqueThreadID,omitempty"`
+	SubDomainThreadID      string   `json:"subDomainThreadID,omitempty"`
 }
 
 // NumberOfChargingUnits is the type NumberOfChargingUnits of the schema.
@@ -397,7 +397,7 @@ type NumberOfCurrencyUnits struct {
 
 // CallState is the state of a call as seen by one device.
 type CallState struct {
-	choice
+	_                 struct{}           `csta:"choice"`
 	CompoundCallState *CompoundCallState `json:"compoundCallState,omitempty"`
 	SimpleCallState   SimpleCallState    `json:"simpleCallState,omitempty"`
 	Unknown           Empty              `json:"unknown,omitzero"`
@@ -422,7 +422,7 @@ type CompoundCallState struct {
 
 // AssociatedNID is the network interface device of a connection.
 type AssociatedNID struct {
-	choice
+	_        struct{} `csta:"choice"`
 	DeviceID DeviceID `json:"deviceID,omitzero"`
 	NotKnown Empty    `json:"notKnown,omitzero"`
 }

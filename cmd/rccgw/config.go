@@ -66,7 +66,6 @@ type pbxSettings struct {
 // config is what the settings say, checked.
 type config struct {
 	sip          cstasip.Config
-	listenSIP    bool
 	phoneContext string
 	directory    map[string]string
 	http         string
