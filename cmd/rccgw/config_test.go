@@ -251,3 +251,36 @@ func TestCertificatesRenewed(t *testing.T) {
 		t.Errorf("a CA without certificates: %v", err)
 	}
 }
+
+// A driver's secret comes from its variable or from a file, and is shown by
+// neither -check nor a mistake.
+func TestDriverSecret(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("topsecret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	base := []string{"RCC_PBX=office", "RCC_PBX_OFFICE_DRIVER=asterisk", "RCC_PBX_OFFICE_SECRET_FILE=" + file}
+	c, err := load(environ(t, base...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(c.effective, "\n"); strings.Contains(text, "topsecret") || !strings.Contains(text, "RCC_PBX_OFFICE_SECRET_FILE="+file) {
+		t.Errorf("effective:\n%s", text)
+	}
+	_, err = load(environ(t, append(base, "RCC_PBX_OFFICE_SECRET=othersecret", "RCC_PBX_OFFICE_ADDRESS=nonsense", "RCC_PBX_OFFICE_POLL_INTERVAL=often")...))
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"RCC_PBX_OFFICE_SECRET_FILE=", `RCC_PBX_OFFICE_ADDRESS="nonsense"`, `RCC_PBX_OFFICE_POLL_INTERVAL="often"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing about %s in\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "othersecret") {
+		t.Error("a secret is shown")
+	}
+	_, err = load(environ(t, "RCC_PBX=office", "RCC_PBX_OFFICE_DRIVER=asterisk", "RCC_PBX_OFFICE_SECRET_FILE=/nowhere"))
+	if err == nil || !strings.Contains(err.Error(), `RCC_PBX_OFFICE_SECRET_FILE="/nowhere": no such file`) {
+		t.Errorf("got %v", err)
+	}
+}
