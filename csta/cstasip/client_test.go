@@ -3,9 +3,12 @@ package cstasip
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"rccgw/csta"
 )
@@ -97,4 +100,152 @@ func TestClientPipelines(t *testing.T) {
 			wg.Wait()
 		})
 	}
+}
+
+// What a client makes of refusals, of silence and of the server's own requests.
+func TestClientErrors(t *testing.T) {
+	b := newBench(t, func(ctx context.Context, d *Dialog, req csta.Message) (csta.Message, error) {
+		switch req.(type) {
+		case *csta.AnswerCall:
+			return nil, csta.Errorf(csta.StateIncompatibility, "noCallToAnswer", "")
+		case *csta.ClearConnection:
+			return nil, &Refusal{Status: 503, Reason: "Away", RetryAfter: 7 * time.Second}
+		case *csta.HoldCall:
+			return nil, nil
+		case *csta.RetrieveCall:
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return normal(ctx, d, req)
+	}, func(cfg *Config) { cfg.ErrorStyle, cfg.RequestTimeout = ErrorsInSIP, time.Second })
+	c := b.dial(tcpNet, nil)
+	connection := csta.Connection("1", "1001")
+
+	_, err := c.ServeCSTA(t.Context(), &csta.AnswerCall{CallToBeAnswered: connection})
+	var status *StatusError
+	if want := csta.Errorf(csta.StateIncompatibility, "noCallToAnswer", ""); !errors.Is(err, want) || !errors.As(err, &status) || status.Status != 488 {
+		t.Errorf("AnswerCall: %v", err)
+	}
+	_, err = c.ServeCSTA(t.Context(), &csta.ClearConnection{ConnectionToBeCleared: connection})
+	if !errors.As(err, &status) || status.Status != 503 || status.Reason != "Away" || status.RetryAfter != 7*time.Second || status.CSTA != nil {
+		t.Errorf("ClearConnection: %v", err)
+	}
+	if _, err = c.ServeCSTA(t.Context(), &csta.HoldCall{CallToBeHeld: connection}); err == nil {
+		t.Error("an answer without body is no answer")
+	}
+	if _, err = c.ServeCSTA(t.Context(), &csta.HoldCall{}); err == nil {
+		t.Error("an incomplete request was sent")
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer stop()
+	if _, err = c.ServeCSTA(ctx, &csta.RetrieveCall{CallToBeRetrieved: connection}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("RetrieveCall: %v", err)
+	}
+	if c.Err() != nil {
+		t.Errorf("the dialog has ended: %v", c.Err())
+	}
+}
+
+// The server may ask, too.
+func TestClientHandler(t *testing.T) {
+	b := newBench(t, nil, nil)
+	asked := make(chan csta.Message, 1)
+	b.dial(udpNet, func(cfg *ClientConfig) {
+		cfg.Handler = csta.HandlerFunc(func(_ context.Context, req csta.Message) (csta.Message, error) {
+			asked <- req
+			return &csta.SystemStatusResponse{}, nil
+		})
+	})
+	if err := b.session().d.Send(&csta.SystemStatus{SystemStatus: "normal"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := within(t, asked, "a request").(*csta.SystemStatus); !ok {
+		t.Error("another request came")
+	}
+}
+
+// A client whose connection is lost is told at once, and goes on over another.
+func TestClientReconnects(t *testing.T) {
+	started, release := make(chan struct{}, 1), make(chan struct{})
+	b := newBench(t, func(ctx context.Context, d *Dialog, req csta.Message) (csta.Message, error) {
+		if _, ok := req.(*csta.GetCSTAFeatures); ok {
+			started <- struct{}{}
+			<-release
+		}
+		return normal(ctx, d, req)
+	}, nil)
+	c := b.dial(tcpNet, nil)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := c.ServeCSTA(context.Background(), &csta.GetCSTAFeatures{})
+		failed <- err
+	}()
+	within(t, started, "the request")
+	b.core.mu.Lock()
+	var all []*conn
+	for _, x := range b.conns {
+		all = append(all, x)
+	}
+	b.core.mu.Unlock()
+	for _, x := range all {
+		x.shut()
+	}
+	if err := within(t, failed, "an error"); !errors.Is(err, ErrDisconnected) {
+		t.Errorf("error %v", err)
+	}
+	close(release)
+	if _, err := csta.Call(t.Context(), c, &csta.RequestSystemStatus{}); err != nil {
+		t.Errorf("over another connection: %v", err)
+	}
+}
+
+// Events come in order and once, though datagrams are lost both ways.
+func TestClientOnALossyNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newMemNet()
+		b := newBenchOn(t, n.host("192.0.2.1"), nil, nil)
+		e, err := connect(t.Context(), n.host("192.0.2.2"), b.url(udpNet), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		dice := rand.New(rand.NewPCG(1, 2))
+		n.mu.Lock()
+		n.lose = func([]byte) bool { return dice.IntN(4) == 0 }
+		n.mu.Unlock()
+		got := make(chan string, 1000)
+		c, err := e.Dial(t.Context(), ClientConfig{OnEvent: func(ev csta.Event) { got <- ev.(*csta.HeldEvent).HeldConnection.CallID }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := b.session()
+		for i := range 50 {
+			if err := s.d.Send(held(i)); err != nil {
+				t.Fatal(err)
+			}
+			want := strconv.Itoa(i)
+			r, err := csta.Call(t.Context(), c, &csta.SnapshotDevice{SnapshotObject: csta.Device(want)})
+			if err != nil || r.CrossRefIDorSnapshotData.ServiceCrossRefID != want {
+				t.Fatalf("request %d: %v", i, err)
+			}
+		}
+		time.Sleep(patience)
+		seen := map[string]bool{}
+		for len(got) > 0 {
+			id := <-got
+			if seen[id] {
+				t.Errorf("event %s came twice", id)
+			}
+			seen[id] = true
+		}
+		if len(seen) != 50 {
+			t.Errorf("%d events of 50", len(seen))
+		}
+		n.mu.Lock()
+		n.lose = nil
+		n.mu.Unlock()
+		if err := c.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }

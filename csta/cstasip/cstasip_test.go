@@ -148,6 +148,8 @@ func newBenchOn(t testing.TB, n network, serve serveFunc, change func(*Config)) 
 		if opened, closed := s.stats.opened.Load(), s.stats.ended.Load(); opened != closed {
 			t.Errorf("%d dialogs were opened and %d ended", opened, closed)
 		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.core.mu.Lock()
 		defer s.core.mu.Unlock()
 		if len(s.calls)+len(s.dialogs)+len(s.invites)+len(s.byTag)+len(s.conns) != 0 {
@@ -463,7 +465,7 @@ func certificates(t testing.TB) {
 			}
 			c := &x509.Certificate{
 				SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: cn},
-				NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+				NotBefore: time.Unix(0, 0), NotAfter: time.Now().AddDate(100, 0, 0), // a bubble has a time of its own
 				IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: parent == nil, BasicConstraintsValid: true,
 			}
 			if parent == nil {

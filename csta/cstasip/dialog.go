@@ -189,7 +189,7 @@ func (d *Dialog) enqueue(t *ticket) {
 	t.job = &job{dialog: d, m: m, rec: rec, since: now, deadline: now.Add(d.server.cfg.RequestTimeout)}
 	rec.job = t.job
 	d.queue = append(d.queue, t.job)
-	d.arm(t.job.deadline)
+	d.arm(now.Add(ticketTimeout))
 }
 
 // reinvited gives a re-INVITE its place; an epoch begins with it.
@@ -217,7 +217,7 @@ func (d *Dialog) reinvited(t *ticket) {
 	d.invite = tx
 	t.job = &job{dialog: d, m: t.m, invite: tx, undo: d.inbox.turn(), since: now, deadline: now.Add(d.server.cfg.RequestTimeout)}
 	d.queue = append(d.queue, t.job)
-	d.arm(t.job.deadline)
+	d.arm(now.Add(ticketTimeout))
 }
 
 // deposit brings a job its transaction. The goroutine that brings the one that

@@ -135,6 +135,7 @@ func TestLostEventIsRepeated(t *testing.T) {
 		b.n.mu.Unlock()
 		b.send(t, 0, 1)
 		b.p.ok(b.p.event(0), 200, "")
+		synctest.Wait()
 		if lost != 2 {
 			t.Errorf("%d datagrams were lost", lost)
 		}
@@ -203,6 +204,7 @@ func TestEventThatEndsTheDialog(t *testing.T) {
 				if test.before != 0 {
 					b.send(t, 0, 1)
 					b.p.ok(b.p.event(0), test.before, "")
+					synctest.Wait()
 				}
 				b.send(t, 1, 2)
 				m := b.p.event(1)

@@ -175,9 +175,10 @@ func TestRequestsAreServedInTime(t *testing.T) {
 
 // Too many requests at once are refused one by one.
 func TestRequestsAreBounded(t *testing.T) {
-	release := make(chan struct{})
+	started, release := make(chan struct{}), make(chan struct{})
 	b := newBench(t, func(ctx context.Context, d *Dialog, req csta.Message) (csta.Message, error) {
 		if s, ok := req.(*csta.SnapshotDevice); ok && s.SnapshotObject.ID == "0" {
+			close(started)
 			<-release
 		}
 		return normal(ctx, d, req)
@@ -186,12 +187,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	c := p.script()
 	c.open()
 	p.send(c.write(info, 2, snapshot(0)))
-	d := b.session().d
-	for busy := false; !busy; {
-		d.mu.Lock()
-		busy = d.busy != nil
-		d.mu.Unlock()
-	}
+	within(t, started, "the request")
 	p.send(c.write(info, 3, snapshot(1)), c.write(info, 4, snapshot(2)), c.write(info, 5, snapshot(3)), c.write(info, 6, snapshot(4)))
 	if m := p.response(503, info, 6); m.header("retry-after") == "" {
 		t.Error("503 without Retry-After")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"rccgw/csta"
@@ -459,6 +460,7 @@ func TestEventLostWithItsConnection(t *testing.T) {
 	bubble(t, tcpNet, nil, nil, func(t *testing.T, b *memBench) {
 		b.send(t, 0, 1)
 		b.p.ok(b.p.event(0), 200, "")
+		synctest.Wait()
 		b.send(t, 1, 2)
 		b.p.event(1)
 		b.p.conn.Close()

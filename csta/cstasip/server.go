@@ -476,10 +476,10 @@ func (s *Server) panicked(where string, value any, stack []byte) {
 }
 
 func (s *Server) turnedAway(network string, peer netip.Addr, why string) {
-	s.stats.refused.Add(1)
 	if n, ok := s.bad.tell(peer, time.Now()); ok {
-		s.log.Warn("peer refused", "peer", peer, "transport", network, "reason", why, "more", n)
+		s.log.Warn("peer refused", "peer", peer, "transport", network, "reason", headerText(clip(why)), "more", n)
 	}
+	s.stats.refused.Add(1)
 }
 
 // quietLog lets one line per peer and interval through.

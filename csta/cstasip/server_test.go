@@ -712,3 +712,114 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// A client may hang up and close its connection at once. What it asked before is
+// served, though there is nobody to answer, and nothing is left.
+func TestClientThatCloses(t *testing.T) {
+	for range 5 {
+		served := make(chan string, 10)
+		b := newBench(t, func(ctx context.Context, d *Dialog, req csta.Message) (csta.Message, error) {
+			served <- csta.Name(req)
+			return normal(ctx, d, req)
+		}, nil)
+		p := newPeer(t, b.url(tcpNet))
+		c := p.script()
+		c.open()
+		<-served
+		p.send(c.write(info, 2, body("MonitorStop", "<monitorCrossRefID>1</monitorCrossRefID>")), c.write(bye, 3, ""))
+		p.conn.Close()
+		if got := within(t, served, "the request"); got != "MonitorStop" {
+			t.Errorf("served %s", got)
+		}
+		b.closedWith(ErrBye)
+	}
+}
+
+// A client that uses a branch twice is served: sipgo takes its second request
+// for the first.
+func TestBranchUsedTwice(t *testing.T) {
+	served := make(chan string, 10)
+	b := newBench(t, func(ctx context.Context, d *Dialog, req csta.Message) (csta.Message, error) {
+		if s, ok := req.(*csta.SnapshotDevice); ok {
+			served <- s.SnapshotObject.ID
+		}
+		return normal(ctx, d, req)
+	}, nil)
+	p := newPeer(t, b.url(udpNet))
+	c := p.script()
+	c.open()
+	one, two := c.write(info, 2, snapshot(1)), c.write(info, 3, snapshot(2))
+	branch := func(m string) string {
+		_, m, _ = strings.Cut(m, "branch=")
+		m, _, _ = strings.Cut(m, "\r\n")
+		return m
+	}
+	p.send(one, strings.Replace(two, branch(two), branch(one), 1))
+	for _, want := range []string{"1", "2"} {
+		if got := within(t, served, "a request"); got != want {
+			t.Errorf("served %s, want %s", got, want)
+		}
+	}
+	p.send(c.write(info, 4, snapshot(3)))
+	if got := within(t, served, "a request"); got != "3" {
+		t.Errorf("served %s", got)
+	}
+}
+
+// A request that comes again over another connection while it is served gets
+// the answer as well; it is served once.
+func TestRepetitionOverAnotherConnection(t *testing.T) {
+	started, release := make(chan struct{}, 10), make(chan struct{})
+	b := newBench(t, func(ctx context.Context, d *Dialog, req csta.Message) (csta.Message, error) {
+		if _, ok := req.(*csta.SnapshotDevice); ok {
+			started <- struct{}{}
+			<-release
+		}
+		return normal(ctx, d, req)
+	}, nil)
+	p := newPeer(t, b.url(tcpNet))
+	c := p.script()
+	c.open()
+	m := c.write(info, 2, snapshot(1))
+	p.send(m)
+	within(t, started, "the request")
+	p.conn.Close()
+	q := newPeer(t, b.url(tcpNet))
+	c.p = q
+	q.send(strings.Replace(m, p.local, q.local, 1))
+	d := b.session().d
+	for waits := false; !waits; {
+		d.mu.Lock()
+		waits = d.busy != nil && len(d.busy.again) == 1
+		d.mu.Unlock()
+	}
+	close(release)
+	q.response(200, info, 2)
+	if len(started) != 0 {
+		t.Error("served twice")
+	}
+}
+
+// A listener on all addresses names the one that the client reaches it by.
+func TestListenerOnAllAddresses(t *testing.T) {
+	for _, listen := range []string{"udp://0.0.0.0:0", "udp://:0", "tcp://0.0.0.0:0", "tcp://:0"} {
+		t.Run(listen, func(t *testing.T) {
+			b := newBench(t, nil, func(cfg *Config) { cfg.Listen = []string{listen} })
+			network, address, _ := splitListen(b.Addrs()[0])
+			_, port, _ := net.SplitHostPort(address)
+			p := newPeer(t, network+"://127.0.0.1:"+port)
+			m := p.script().open()
+			if uri, _ := contactOf(m); uri != "sip:csta-gw@127.0.0.1:"+port+";transport="+network {
+				t.Errorf("Contact %s", uri)
+			}
+			if err := b.session().d.Send(held(1)); err != nil {
+				t.Fatal(err)
+			}
+			ev := p.event(1)
+			if !strings.Contains(ev.vias[0], " 127.0.0.1:"+port+";") {
+				t.Errorf("Via %s", ev.vias[0])
+			}
+			p.ok(ev, 200, "")
+		})
+	}
+}
