@@ -86,10 +86,10 @@ func (a *Adapter) Ready() bool {
 // the requests that were begun and leaves the directory. While another process
 // serves a PBX of that name it waits, and says so.
 func (a *Adapter) Run(ctx context.Context) (err error) {
-	a.adapters, a.commands.kv, err = buckets(ctx, a.Conn)
-	if err != nil {
+	if a.adapters, err = openAdapters(ctx, a.Conn); err != nil {
 		return err
 	}
+	a.commands.open = func(ctx context.Context) (jetstream.KeyValue, error) { return openCommands(ctx, a.Conn) }
 	if err := a.waitForClaim(ctx); err != nil {
 		return err
 	}
@@ -238,6 +238,10 @@ func (a *Adapter) serveFeatures(r micro.Request) {
 		a.refuse(r, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err))
 		return
 	}
+	if err := a.known(device); err != nil {
+		a.refuse(r, err)
+		return
+	}
 	features, err := json.Marshal(a.mux.Features(device))
 	if err != nil {
 		a.refuse(r, err)
@@ -252,6 +256,21 @@ func (a *Adapter) serveFeatures(r micro.Request) {
 		return
 	}
 	a.reply(r, info)
+}
+
+// known refuses a device that the driver does not know. A driver that cannot
+// tell now is believed to know it.
+func (a *Adapter) known(device string) error {
+	if !a.mux.Offers(&csta.SnapshotDevice{}, device) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	_, err := a.ask(ctx, &csta.SnapshotDevice{SnapshotObject: csta.Device(device)})
+	if !errors.Is(err, &csta.Error{Class: csta.Operation, Value: "invalidDeviceID"}) {
+		return nil
+	}
+	return err
 }
 
 // lineInfo is the answer to GetCSTAFeatures on the bus.
@@ -300,7 +319,7 @@ func (a *Adapter) serveRequest(name string, r micro.Request) {
 		a.refuse(r, err)
 		return
 	}
-	a.reply(r, resp, micro.WithHeaders(micro.Headers{headerSeq: {before}}))
+	a.answer(r, nats.Header{headerSeq: {before}}, resp)
 }
 
 func errTooLate(name string) error {
@@ -308,46 +327,53 @@ func errTooLate(name string) error {
 }
 
 // perform hands the request to the driver, in the PBX's numbers.
-func (a *Adapter) perform(ctx context.Context, req csta.Message) (resp csta.Message, err error) {
+func (a *Adapter) perform(ctx context.Context, req csta.Message) (csta.Message, error) {
+	if err := a.Digits.Request(req); err != nil {
+		return nil, err
+	}
+	resp, err := a.ask(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	a.Digits.Message(resp)
+	return resp, nil
+}
+
+// ask hands the driver a request that is in its numbers. A panic costs that
+// request and no more.
+func (a *Adapter) ask(ctx context.Context, req csta.Message) (resp csta.Message, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.Log.Error("the driver panicked", "service", csta.Name(req), "panic", p)
 			err = csta.Errorf(csta.Operation, "generic", "%s failed inside the driver", csta.Name(req))
 		}
 	}()
-	if err := a.Digits.Request(req); err != nil {
-		return nil, err
-	}
 	resp, err = a.mux.ServeCSTA(ctx, req)
-	if err != nil {
-		return nil, err
+	if err == nil && resp == nil {
+		err = csta.Errorf(csta.Operation, "generic", "%s was not answered by the driver", csta.Name(req))
 	}
-	if resp == nil {
-		return nil, csta.Errorf(csta.Operation, "generic", "%s was not answered by the driver", csta.Name(req))
-	}
-	a.Digits.Message(resp)
-	return resp, nil
+	return resp, err
 }
 
-func (a *Adapter) reply(r micro.Request, v any, opts ...micro.RespondOpt) {
-	text, err := json.Marshal(v)
-	if err == nil {
-		err = r.Respond(text, opts...)
-	}
-	if err != nil {
-		a.Log.Warn("answer lost", "subject", r.Subject(), "error", err)
-	}
-}
+func (a *Adapter) reply(r micro.Request, v any) { a.answer(r, nats.Header{}, v) }
 
 func (a *Adapter) refuse(r micro.Request, refusal error) {
 	e := csta.AsError(refusal)
-	text, err := json.Marshal(e)
-	if err == nil {
-		// The description is a header: one line.
-		err = r.Error("csta", string(e.Class)+"/"+e.Value, text)
+	a.answer(r, nats.Header{micro.ErrorHeader: {string(e.Class) + "/" + e.Value}, micro.ErrorCodeHeader: {"csta"}}, e)
+}
+
+// answer sends the reply to a request. Not by the Request's own methods: they
+// write to it, and micro reads it as soon as its handler returns, which is when
+// our goroutine begins.
+func (a *Adapter) answer(r micro.Request, header nats.Header, v any) {
+	m := nats.NewMsg(r.Reply())
+	m.Header = header
+	var err error
+	if m.Data, err = json.Marshal(v); err == nil {
+		err = a.Conn.PublishMsg(m)
 	}
 	if err != nil {
-		a.Log.Warn("refusal lost", "subject", r.Subject(), "error", err)
+		a.Log.Warn("answer lost", "subject", r.Subject(), "error", err)
 	}
 }
 

@@ -28,6 +28,7 @@ type fakePBX struct {
 	made    atomic.Int32
 	watched atomic.Int32
 	stopped atomic.Int32
+	unknown atomic.Bool   // no device is known
 	held    chan struct{} // MakeCall to "wait" tells that it came
 	free    chan struct{}
 	cut     chan struct{}
@@ -57,6 +58,9 @@ func (p *fakePBX) Services(m *csta.Mux) {
 		return &csta.MakeCallResponse{CallingDevice: csta.Connection(fmt.Sprint("c", n), req.CallingDevice.ID)}, nil
 	})
 	csta.Handle(m, func(_ context.Context, req *csta.SnapshotDevice) (*csta.SnapshotDeviceResponse, error) {
+		if p.unknown.Load() {
+			return nil, csta.Errorf(csta.Operation, "invalidDeviceID", "no device %q", req.SnapshotObject.ID)
+		}
 		return p.calls.SnapshotDevice(req.SnapshotObject.ID), nil
 	})
 	csta.Handle(m, func(_ context.Context, req *csta.MonitorStart) (*csta.MonitorStartResponse, error) {
@@ -306,8 +310,7 @@ func TestExecutedOnce(t *testing.T) {
 func TestUncertain(t *testing.T) {
 	l := newLab(t)
 	l.line("1001")
-	c := &l.adapter.commands
-	lost := &commands{kv: c.kv}
+	lost := &commands{open: l.adapter.commands.open}
 	block := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -411,6 +414,44 @@ func TestLostEvents(t *testing.T) {
 	r.want(t, "Delivered a alerting", "Established b connected", "Held b hold", "ConnectionCleared a null", "ConnectionCleared b null")
 }
 
+// What the far end did meanwhile is told, too.
+func TestLostEventsOfFarEnd(t *testing.T) {
+	l := newLab(t)
+	r := &recorder{}
+	_, _ = l.client.Watch(t.Context(), l.line("1001"), r)
+	l.pbx.calls.Originated("a", pbx.Party{Device: "1001", Own: true}, csta.Party("1002"), pbx.CauseNewCall)
+	l.pbx.calls.Delivered("a", pbx.Party{Device: "1002", Own: true}, pbx.CauseNewCall)
+	r.want(t, "Originated a connected", "Delivered a connected")
+	lose := func(f func()) {
+		l.pbx.calls.SetEmit(func(string, csta.Message) {
+			l.adapter.emitting.Lock()
+			l.adapter.seq++
+			l.adapter.emitting.Unlock()
+		})
+		f()
+		l.pbx.calls.SetEmit(l.adapter.emit)
+	}
+	lose(func() { l.pbx.calls.Established("a", pbx.Party{Device: "1002", Own: true}, pbx.CauseNormal) })
+	r.want(t, "Originated a connected", "Delivered a connected", "Established a connected")
+	lose(func() {
+		l.pbx.calls.Held("a", "1002", pbx.CauseNormal)
+		l.pbx.calls.Held("a", "1001", pbx.CauseNormal)
+	})
+	r.want(t, "Originated a connected", "Delivered a connected", "Established a connected", "Held a hold", "Held a hold")
+	lose(func() { l.pbx.calls.Cleared("a", "1002", pbx.CauseNormalClearing) })
+	r.want(t, "Originated a connected", "Delivered a connected", "Established a connected", "Held a hold", "Held a hold", "ConnectionCleared a hold")
+}
+
+// A line that the PBX does not have is refused when a client asks for it.
+func TestUnknownDevice(t *testing.T) {
+	l := newLab(t)
+	l.line("1001")
+	l.pbx.unknown.Store(true)
+	if _, err := l.client.Line(t.Context(), "1002"); !errors.Is(err, &csta.Error{Class: csta.Operation, Value: "invalidDeviceID"}) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The link to the PBX goes and comes back.
 func TestPBXLink(t *testing.T) {
 	l := newLab(t)
@@ -504,6 +545,9 @@ func TestServerOutage(t *testing.T) {
 	l.startClient()
 	r := &recorder{}
 	_, _ = l.client.Watch(t.Context(), l.line("1002"), r)
+	if _, err := csta.Call(csta.WithCommandKey(t.Context(), "before"), l.client.PBX("main"), makeCall("refused")); csta.AsError(err).Value != "noActiveCall" {
+		t.Error(err)
+	}
 	Stop(s)
 	eventually(t, "link lost", func() bool { return r.all() == "link false" })
 	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -520,8 +564,11 @@ func TestServerOutage(t *testing.T) {
 	if n := l.pbx.made.Load(); n != 0 {
 		t.Errorf("%d calls were made late", n)
 	}
-	if _, err := csta.Call(t.Context(), l.client.PBX("main"), makeCall("1002")); err != nil || l.pbx.made.Load() != 1 {
-		t.Errorf("after the outage: %v", err)
+	// The bucket of commands was in the server's memory; it is there again.
+	for range 2 {
+		if _, err := csta.Call(csta.WithCommandKey(t.Context(), "k"), l.client.PBX("main"), makeCall("1002")); err != nil || l.pbx.made.Load() != 1 {
+			t.Errorf("after the outage: %v, %d calls", err, l.pbx.made.Load())
+		}
 	}
 	l.stop()
 	l.ears.Close()

@@ -63,9 +63,10 @@ type exchange struct {
 	epoch  string // of the last event
 	heard  bool   // an event of the epoch came: from then on a gap is a loss
 	seq    uint64
-	behind uint64 // a sequence number that the directory named and no event had yet
-	stale  bool   // a snapshot is due before the picture is true again
-	taking bool   // snapshots are being taken
+	behind uint64    // a sequence number that the directory named and no event had yet
+	since  time.Time // when it did
+	stale  bool      // a snapshot is due before the picture is true again
+	taking bool      // snapshots are being taken
 	follow map[string]*followed
 }
 
@@ -95,7 +96,7 @@ func (c *Client) Listen(ctx context.Context) (*Subscription, error) {
 	if err := s.events.SetPendingLimits(1<<19, 256<<20); err != nil {
 		return nil, err
 	}
-	adapters, _, err := buckets(ctx, c.conn)
+	adapters, err := openAdapters(ctx, c.conn)
 	if err != nil {
 		return nil, err
 	}
@@ -228,12 +229,14 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 		}
 	case x.epoch == entry.Epoch && entry.Seq > x.seq:
 		// Events and directory come by different ways, so an event may still
-		// be under way; what is missing at the next renewal is lost.
-		if x.behind > x.seq {
+		// be under way; what is missing a while later is lost. Entries may come
+		// faster than one a renewal.
+		if x.behind <= x.seq {
+			x.behind, x.since = entry.Seq, time.Now()
+		} else if time.Since(x.since) >= renewal/2 {
 			c.log.Warn("events lost", "pbx", x.name, "seen", x.seq, "sent", x.behind)
 			x.seq, x.stale = entry.Seq, true
 		}
-		x.behind = entry.Seq
 	}
 	c.refresh(x)
 }
@@ -346,14 +349,15 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 		}
 	}
 	c.mu.Unlock()
-	infos := map[string]lineInfo{}
+	infos, refusals := map[string]lineInfo{}, map[string]error{}
 	for name := range served {
 		var info lineInfo
-		err := c.ask(ctx, name, canonical, &info)
-		if err == nil {
+		if err := c.ask(ctx, name, canonical, &info); err == nil {
 			infos[name] = info
 		} else if ctx.Err() != nil {
 			return Line{}, err
+		} else {
+			refusals[name] = err
 		}
 	}
 	name, err := digitmod.Choose(canonical, served, func(pbx string) string { return infos[pbx].Local })
@@ -364,6 +368,9 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 	c.mu.Lock()
 	up := c.pbxs[name].up || c.pbxs[name].entry.Link == pbx.StatusNormal
 	c.mu.Unlock()
+	if !ok && errors.Is(refusals[name], &csta.Error{Class: csta.Operation, Value: "invalidDeviceID"}) {
+		return Line{}, refusals[name]
+	}
 	if !ok || !up {
 		return Line{}, errAway(name)
 	}

@@ -25,9 +25,10 @@ import (
 //	between intent and answer      uncertain; a repetition is told so
 //	after the answer is written    a repetition gets that answer
 type commands struct {
-	kv jetstream.KeyValue
+	open func(context.Context) (jetstream.KeyValue, error)
 
 	mu      sync.Mutex
+	kv      jetstream.KeyValue       // nil until it is used
 	running map[string]chan struct{} // closed when the answer is known
 }
 
@@ -86,7 +87,11 @@ func (c *commands) once(ctx context.Context, key string, req csta.Message, perfo
 		case <-ctx.Done():
 			return nil, errUncertain(req)
 		}
-		return c.recall(ctx, key, req)
+		kv, err := c.bucket(ctx, nil)
+		if err != nil {
+			return nil, errUncertain(req)
+		}
+		return recall(ctx, kv, key, req)
 	}
 	done := make(chan struct{})
 	c.running[key] = done
@@ -102,8 +107,9 @@ func (c *commands) once(ctx context.Context, key string, req csta.Message, perfo
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.kv.Create(ctx, key, intent); errors.Is(err, jetstream.ErrKeyExists) {
-		return c.recall(ctx, key, req)
+	kv, err := c.create(ctx, key, intent)
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return recall(ctx, kv, key, req)
 	} else if err != nil {
 		return nil, csta.Errorf(csta.SystemResourceAvailability, "internalResourceBusy", "%s was not executed: the command store: %v", csta.Name(req), err)
 	}
@@ -119,14 +125,44 @@ func (c *commands) once(ctx context.Context, key string, req csta.Message, perfo
 		defer cancel()
 		// The command was executed whatever becomes of the record, so an error
 		// changes nothing: a repetition is then told that it is uncertain.
-		_, _ = c.kv.Put(ctx, key, text)
+		_, _ = kv.Put(ctx, key, text)
 	}
 	return resp, failure
 }
 
+// bucket returns the bucket, opened anew where it is the stale one.
+func (c *commands) bucket(ctx context.Context, stale jetstream.KeyValue) (jetstream.KeyValue, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kv != nil && c.kv != stale {
+		return c.kv, nil
+	}
+	kv, err := c.open(ctx)
+	if err == nil {
+		c.kv = kv
+	}
+	return kv, err
+}
+
+// create writes the intent. A server that restarted has lost the bucket, which
+// is then made again.
+func (c *commands) create(ctx context.Context, key string, intent []byte) (jetstream.KeyValue, error) {
+	kv, err := c.bucket(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = kv.Create(ctx, key, intent); err == nil || errors.Is(err, jetstream.ErrKeyExists) {
+		return kv, err
+	}
+	if kv, err = c.bucket(ctx, kv); err == nil {
+		_, err = kv.Create(ctx, key, intent)
+	}
+	return kv, err
+}
+
 // recall answers a repetition from the record.
-func (c *commands) recall(ctx context.Context, key string, req csta.Message) (csta.Message, error) {
-	entry, err := c.kv.Get(ctx, key)
+func recall(ctx context.Context, kv jetstream.KeyValue, key string, req csta.Message) (csta.Message, error) {
+	entry, err := kv.Get(ctx, key)
 	if err != nil {
 		return nil, errUncertain(req)
 	}

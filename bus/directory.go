@@ -36,26 +36,29 @@ const (
 	commandLife = 5 * time.Minute // far beyond 64·T1, the life of a SIP transaction
 )
 
-// buckets opens the two buckets, creating them where they are missing.
-func buckets(ctx context.Context, nc *nats.Conn) (adapters, commands jetstream.KeyValue, err error) {
+// openAdapters opens the directory's bucket, creating it where it is missing.
+func openAdapters(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
+	return openBucket(ctx, nc, jetstream.KeyValueConfig{Bucket: adaptersBucket, TTL: entryLife, History: 1})
+}
+
+// openCommands opens the bucket of commands. It is kept in memory: a record is
+// of use as long as the dialog of its command lives, and a dialog does not
+// outlive the gateway. Where the gateway lives and the adapter dies, there is a
+// server between them that lives, too.
+func openCommands(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
+	return openBucket(ctx, nc, jetstream.KeyValueConfig{Bucket: commandsBucket, TTL: commandLife, History: 1, Storage: jetstream.MemoryStorage})
+}
+
+func openBucket(ctx context.Context, nc *nats.Conn, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	open := func(name string, life time.Duration) jetstream.KeyValue {
-		if err != nil {
-			return nil
-		}
-		var kv jetstream.KeyValue
-		kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, TTL: life, History: 1})
-		if err != nil {
-			err = fmt.Errorf("bucket %s: %w", name, err)
-		}
-		return kv
+	kv, err := js.CreateOrUpdateKeyValue(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", c.Bucket, err)
 	}
-	adapters = open(adaptersBucket, entryLife)
-	commands = open(commandsBucket, commandLife)
-	return adapters, commands, err
+	return kv, nil
 }
 
 // claim takes the entry of the PBX for this adapter, or says who has it. The

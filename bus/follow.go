@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 
@@ -20,9 +21,16 @@ type followed struct {
 	local    string
 	features *csta.GetCSTAFeaturesResponse
 	watchers map[Watcher]struct{}
-	calls    map[string]csta.LocalConnectionState // callID → the device's own state
-	holding  bool                                 // a snapshot is due; events wait in held
+	calls    map[string]*followedCall // by callID
+	settings map[string]string        // what was told of forwarding and do-not-disturb, by kind
+	holding  bool                     // a snapshot is due; events wait in held
 	held     []heldEvent
+}
+
+// followedCall is what watchers were told of a call.
+type followedCall struct {
+	own    csta.LocalConnectionState
+	others map[string]csta.LocalConnectionState // by the deviceID of the connection
 }
 
 type heldEvent struct {
@@ -40,7 +48,7 @@ func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up 
 	first := f == nil
 	if first {
 		f = &followed{device: l.Device, local: l.Local, features: l.Features, holding: true,
-			watchers: map[Watcher]struct{}{}, calls: map[string]csta.LocalConnectionState{}}
+			watchers: map[Watcher]struct{}{}, calls: map[string]*followedCall{}, settings: map[string]string{}}
 		x.follow[l.Device] = f
 	}
 	f.watchers[w] = struct{}{}
@@ -131,7 +139,8 @@ func (f *followed) event(ev csta.Event, seq uint64) {
 
 // note keeps the record of what watchers were told.
 func (f *followed) note(ev csta.Event) {
-	local, calls := csta.LocalConnection(ev)
+	local, call := csta.LocalConnection(ev)
+	var state csta.LocalConnectionState
 	switch e := ev.(type) {
 	case *csta.TransferedEvent:
 		f.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.TransferredConnections, local)
@@ -139,23 +148,84 @@ func (f *followed) note(ev csta.Event) {
 	case *csta.ConferencedEvent:
 		f.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.ConferenceConnections, local)
 		return
+	case *csta.ForwardingEvent, *csta.DoNotDisturbEvent:
+		kind, value := setting(ev)
+		f.settings[kind] = value
+		return
+	case *csta.ServiceInitiatedEvent:
+		state = pbx.Initiated
+	case *csta.DeliveredEvent:
+		state = pbx.Alerting
+	case *csta.OriginatedEvent, *csta.EstablishedEvent, *csta.RetrievedEvent:
+		state = pbx.Connected
+	case *csta.HeldEvent:
+		state = pbx.Hold
+	case *csta.FailedEvent:
+		state = pbx.Fail
+	case *csta.ConnectionClearedEvent, *csta.DivertedEvent:
+		state = pbx.Null
 	}
-	if calls == "" {
+	if call == "" || local == "" {
 		return
 	}
 	if local == pbx.Null {
-		delete(f.calls, calls)
-	} else if local != "" {
-		f.calls[calls] = local
+		delete(f.calls, call)
+		return
+	}
+	c := f.call(call)
+	c.own = local
+	if id := csta.FirstConnection(ev).DeviceID.ID; id != f.local {
+		if state == pbx.Null {
+			delete(c.others, id)
+		} else {
+			c.others[id] = state
+		}
 	}
 }
 
-func (f *followed) replace(primary, secondary string, items []csta.ConnectionListItem, local csta.LocalConnectionState) {
-	delete(f.calls, primary)
-	delete(f.calls, secondary)
-	if local != pbx.Null && len(items) > 0 {
-		f.calls[items[0].NewConnection.CallID] = local
+func (f *followed) call(id string) *followedCall {
+	c := f.calls[id]
+	if c == nil {
+		c = &followedCall{others: map[string]csta.LocalConnectionState{}}
+		f.calls[id] = c
 	}
+	return c
+}
+
+func (f *followed) replace(primary, secondary string, items []csta.ConnectionListItem, local csta.LocalConnectionState) {
+	others := map[string]csta.LocalConnectionState{}
+	for _, old := range []string{primary, secondary} {
+		if c := f.calls[old]; c != nil {
+			for id, state := range c.others {
+				others[id] = state
+			}
+		}
+		delete(f.calls, old)
+	}
+	if local == pbx.Null || len(items) == 0 {
+		return
+	}
+	c := f.call(items[0].NewConnection.CallID)
+	c.own = local
+	for _, item := range items {
+		if id := item.NewConnection.DeviceID.ID; id != f.local {
+			c.others[id] = pbx.Connected
+			if state, ok := others[id]; ok {
+				c.others[id] = state
+			}
+		}
+	}
+}
+
+// setting says which setting an event is about, and what of it.
+func setting(ev csta.Event) (kind, value string) {
+	switch e := ev.(type) {
+	case *csta.ForwardingEvent:
+		return "forwarding " + string(e.ForwardingType), fmt.Sprint(e.ForwardStatus, " ", e.ForwardTo.ID)
+	case *csta.DoNotDisturbEvent:
+		return "doNotDisturb", fmt.Sprint(e.DoNotDisturbOn)
+	}
+	return "", ""
 }
 
 // resync takes snapshots of all watched devices of a PBX and reports the
@@ -210,6 +280,9 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 		news = append(difference(f, snapshot), news...)
 	}
 	for _, ev := range news {
+		if kind, value := setting(ev); kind != "" && f.settings[kind] == value {
+			continue
+		}
 		if report {
 			f.event(ev, 0)
 		} else {
@@ -233,8 +306,11 @@ func (f *followed) told(ev csta.Event) bool {
 	if call == "" || local == "" {
 		return false
 	}
-	state, known := f.calls[call]
-	return known && state == local && csta.OwnConnection(ev, f.local) || !known && local == pbx.Null
+	c := f.calls[call]
+	if c == nil {
+		return local == pbx.Null
+	}
+	return c.own == local && csta.FirstConnection(ev).DeviceID.ID == f.local
 }
 
 // settings asks for what a device is set to, as the events that report it.
@@ -274,46 +350,99 @@ func localState(info csta.SnapshotDeviceResponseInfo) csta.LocalConnectionState 
 // snapshot.
 func difference(f *followed, s *csta.SnapshotDeviceResponse) []csta.Event {
 	var events []csta.Event
-	own := csta.Party(f.device)
 	now := map[string]bool{}
-	redirection := csta.RedirectionDeviceID{NotKnown: true}
 	for _, info := range connections(s) {
-		id, state := info.ConnectionIdentifier, localState(info)
+		id := info.ConnectionIdentifier
 		now[id.CallID] = true
-		was, known := f.calls[id.CallID]
-		if known && was == state {
-			continue
+		own := party{id: id, shown: csta.Party(f.device), calling: info.EndpointDevice, called: csta.Party(f.device)}
+		known := f.calls[id.CallID]
+		was := pbx.Null
+		if known != nil {
+			was = known.own
 		}
-		other := info.EndpointDevice
-		if other.IsZero() {
-			other = csta.NotKnown()
-		}
-		switch state {
-		case pbx.Initiated:
-			events = append(events, &csta.ServiceInitiatedEvent{InitiatedConnection: id, InitiatingDevice: own, LocalConnectionInfo: state, Cause: pbx.CauseNormal})
-		case pbx.Alerting:
-			events = append(events, &csta.DeliveredEvent{Connection: id, AlertingDevice: own, CallingDevice: other, CalledDevice: own,
-				LastRedirectionDevice: redirection, LocalConnectionInfo: state, Cause: pbx.CauseNormal})
-		case pbx.Fail:
-			events = append(events, &csta.FailedEvent{FailedConnection: id, FailingDevice: own, CallingDevice: own, CalledDevice: other,
-				LastRedirectionDevice: redirection, LocalConnectionInfo: state, Cause: pbx.CauseNormal})
-		default:
-			if was == pbx.Hold && known {
-				events = append(events, &csta.RetrievedEvent{RetrievedConnection: id, RetrievingDevice: own, LocalConnectionInfo: pbx.Connected, Cause: pbx.CauseNormal})
-			} else if !known || was == pbx.Alerting || was == pbx.Initiated {
-				events = append(events, &csta.EstablishedEvent{EstablishedConnection: id, AnsweringDevice: own, CallingDevice: other, CalledDevice: own,
-					LastRedirectionDevice: redirection, LocalConnectionInfo: pbx.Connected, Cause: pbx.CauseNormal})
-			}
-			if state == pbx.Hold {
-				events = append(events, &csta.HeldEvent{HeldConnection: id, HoldingDevice: own, LocalConnectionInfo: state, Cause: pbx.CauseNormal})
-			}
+		events = append(events, own.become(was, localState(info), localState(info))...)
+		events = append(events, otherParty(f, known, info)...)
+	}
+	for call, c := range f.calls {
+		if !now[call] {
+			own := party{id: csta.Connection(call, f.local), shown: csta.Party(f.device)}
+			events = append(events, own.become(c.own, pbx.Null, pbx.Null)...)
 		}
 	}
-	for call := range f.calls {
-		if !now[call] {
-			events = append(events, &csta.ConnectionClearedEvent{DroppedConnection: csta.Connection(call, f.local), ReleasingDevice: own,
-				LocalConnectionInfo: pbx.Null, Cause: pbx.CauseNormal})
+	return events
+}
+
+// otherParty returns what changed at the far end of a call of two that an event
+// has named. Of a call of more, the snapshot does not say who is who.
+func otherParty(f *followed, known *followedCall, info csta.SnapshotDeviceResponseInfo) []csta.Event {
+	if known == nil || len(known.others) != 1 {
+		return nil
+	}
+	var states []csta.LocalConnectionState
+	if s := info.LocalCallState; s != nil && s.CompoundCallState != nil {
+		states = s.CompoundCallState.LocalConnectionState
+	}
+	if len(states) > 2 {
+		return nil
+	}
+	other := party{id: csta.Connection(info.ConnectionIdentifier.CallID, info.EndpointDevice.String()), shown: info.EndpointDevice,
+		calling: csta.Party(f.device), called: info.EndpointDevice}
+	was, is := pbx.Null, pbx.Null
+	for id, state := range known.others {
+		other.id.DeviceID = csta.Device(id)
+		was = state
+	}
+	if len(states) == 2 {
+		is = states[1]
+	}
+	return other.become(was, is, localState(info))
+}
+
+// A party is a connection whose state is told anew.
+type party struct {
+	id                     csta.ConnectionID
+	shown, calling, called csta.ExtendedDeviceID
+}
+
+// become returns the events that lead from one state to another; local is the
+// state of the device that is told.
+func (p party) become(was, is, local csta.LocalConnectionState) []csta.Event {
+	if was == is {
+		return nil
+	}
+	for _, d := range []*csta.ExtendedDeviceID{&p.shown, &p.calling, &p.called} {
+		if d.IsZero() {
+			*d = csta.NotKnown()
 		}
+	}
+	redirection := csta.RedirectionDeviceID{NotKnown: true}
+	var events []csta.Event
+	switch is {
+	case pbx.Null:
+		return []csta.Event{&csta.ConnectionClearedEvent{DroppedConnection: p.id, ReleasingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
+	case pbx.Initiated:
+		return []csta.Event{&csta.ServiceInitiatedEvent{InitiatedConnection: p.id, InitiatingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
+	case pbx.Alerting:
+		return []csta.Event{&csta.DeliveredEvent{Connection: p.id, AlertingDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
+			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
+	case pbx.Fail:
+		return []csta.Event{&csta.FailedEvent{FailedConnection: p.id, FailingDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
+			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
+	}
+	if was == pbx.Null || was == pbx.Initiated || was == pbx.Alerting {
+		between := local
+		if is == pbx.Hold && local == pbx.Hold {
+			between = pbx.Connected // its own, on the way
+		}
+		events = append(events, &csta.EstablishedEvent{EstablishedConnection: p.id, AnsweringDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
+			LastRedirectionDevice: redirection, LocalConnectionInfo: between, Cause: pbx.CauseNormal})
+		was = pbx.Connected
+	}
+	switch {
+	case is == pbx.Hold && was != pbx.Hold:
+		events = append(events, &csta.HeldEvent{HeldConnection: p.id, HoldingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal})
+	case is == pbx.Connected && was == pbx.Hold:
+		events = append(events, &csta.RetrievedEvent{RetrievedConnection: p.id, RetrievingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal})
 	}
 	return events
 }

@@ -68,7 +68,8 @@ type Watcher interface {
 }
 
 // A Person is the hand at a phone. An ability that is nil is one that the bench
-// lacks. An error says that the phone did not do it.
+// lacks. An error says that the phone did not do it. Numbers are those of Line
+// and Outside; a bench whose phones dial other ones translates them.
 type Person struct {
 	Lift            func() error // for a prompted phone
 	Dial            func(number string) error

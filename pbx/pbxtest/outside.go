@@ -58,11 +58,6 @@ func callWithheld(s *stage) {
 		if !bool(caller.Restricted) && !bool(caller.NotKnown) || !caller.DeviceIdentifier.IsZero() {
 			s.Errorf("%s: a caller without a number is shown as %q", describe(ev), caller.DeviceIdentifier)
 		}
-		csta.Connections(ev, func(c *csta.ConnectionID) {
-			if c.DeviceID.ID == o.Number || c.DeviceID.ID == o.Shown {
-				s.Errorf("%s: the number that the caller withholds is in connection %s", describe(ev), c)
-			}
-		})
 	}
 	withheld(ringing, ringing.CallingDevice)
 	call := ringing.Connection.CallID
@@ -72,4 +67,15 @@ func callWithheld(s *stage) {
 	s.agree(s.A)
 	s.by("the subscriber", "hang up", o.Person.HangUp())
 	s.gone(call, s.A)
+	// Nothing may tell the number: no party, and no connection of it.
+	saw(s.A, func(ev csta.Event) bool {
+		tells := func(id csta.DeviceID) {
+			if id.ID == o.Number || id.ID == o.Shown {
+				s.Errorf("%s tells the number that the caller withholds", describe(ev))
+			}
+		}
+		csta.Numbers(ev, func(n csta.Number) { tells(*n.ID) })
+		csta.Connections(ev, func(c *csta.ConnectionID) { tells(c.DeviceID) })
+		return false
+	})
 }

@@ -2,12 +2,11 @@ package sim
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nuid"
 
 	"rccgw/csta"
 	"rccgw/pbx"
@@ -46,7 +45,7 @@ func New(c Config) (*Sim, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	s := &Sim{config: c, access: c.Access, prefix: nuid.Next()[:12] + "-", phones: make(map[string]*phone, len(c.Devices)),
+	s := &Sim{config: c, access: c.Access, prefix: rand.Text()[:12] + "-", phones: make(map[string]*phone, len(c.Devices)),
 		outside: map[string]*subscriber{}, trunk: map[string]*subscriber{}, calls: pbx.NewCalls(), progress: map[string]*progress{},
 		emit: mute, lost: make(chan struct{}), restored: make(chan struct{})}
 	close(s.restored)

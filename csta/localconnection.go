@@ -10,15 +10,12 @@ func LocalConnection(ev Event) (state LocalConnectionState, callID string) {
 	if f := planOf(v.Type()).find("localConnectionInfo"); f != nil {
 		state = LocalConnectionState(v.FieldByIndex(f.index).String())
 	}
-	return state, firstConnection(ev).CallID
+	return state, FirstConnection(ev).CallID
 }
 
-// OwnConnection reports whether the event's first connection is the device's.
-func OwnConnection(ev Event, device string) bool {
-	return firstConnection(ev).DeviceID.ID == device
-}
-
-func firstConnection(ev Event) ConnectionID {
+// FirstConnection returns the connection that the event is about: the first one
+// that it names.
+func FirstConnection(ev Event) ConnectionID {
 	v := reflect.ValueOf(ev).Elem()
 	for _, f := range planOf(v.Type()).fields {
 		if f.typ == typeConnection {

@@ -1,0 +1,65 @@
+package pbxtest
+
+import (
+	"strings"
+	"testing"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+)
+
+// The suite is only as good as what it objects to.
+func TestView(t *testing.T) {
+	conn := csta.Connection
+	originated := &csta.OriginatedEvent{OriginatedConnection: conn("c", "A"), LocalConnectionInfo: pbx.Connected}
+	delivered := &csta.DeliveredEvent{Connection: conn("c", "B"), LocalConnectionInfo: pbx.Connected}
+	established := &csta.EstablishedEvent{EstablishedConnection: conn("c", "B"), LocalConnectionInfo: pbx.Connected}
+	held := &csta.HeldEvent{HeldConnection: conn("c", "A"), LocalConnectionInfo: pbx.Hold}
+	cleared := &csta.ConnectionClearedEvent{DroppedConnection: conn("c", "A"), LocalConnectionInfo: pbx.Null}
+	diverted := &csta.DivertedEvent{Connection: conn("c", "A"), LocalConnectionInfo: pbx.Null}
+	rings := &csta.DeliveredEvent{Connection: conn("c", "A"), LocalConnectionInfo: pbx.Alerting}
+	item := func(call, device string) csta.ConnectionListItem {
+		return csta.ConnectionListItem{NewConnection: conn(call, device), OldConnection: conn("c", device), Endpoint: &csta.Endpoint{DeviceID: csta.Device(device)}}
+	}
+	transferred := func(local csta.LocalConnectionState, items ...csta.ConnectionListItem) csta.Event {
+		return &csta.TransferedEvent{PrimaryOldCall: conn("c", "B"), TransferredConnections: items, LocalConnectionInfo: local}
+	}
+	for _, test := range []struct {
+		name   string
+		events []csta.Event
+		want   string // is in the objection to the last event; empty: there is none
+	}{
+		{"a call", []csta.Event{originated, delivered, established, held, cleared}, ""},
+		{"not about a call", []csta.Event{&csta.DoNotDisturbEvent{}}, ""},
+		{"comes back after a diversion", []csta.Event{rings, diverted, rings}, ""},
+		{"transferred", []csta.Event{originated, transferred(pbx.Connected, item("d", "A"), item("d", "B"))}, ""},
+		{"no call", []csta.Event{delivered}, "not in call"},
+		{"twice", []csta.Event{originated, delivered, delivered}, "goes from alerting to alerting"},
+		{"own, illegal", []csta.Event{rings, held}, "goes from alerting to hold"},
+		{"other, illegal", []csta.Event{originated, established, delivered}, "goes from connected to alerting"},
+		{"wrong local state", []csta.Event{originated, &csta.DeliveredEvent{Connection: conn("c", "B"), LocalConnectionInfo: pbx.Alerting}}, "localConnectionInfo is alerting"},
+		{"no local state", []csta.Event{&csta.OriginatedEvent{OriginatedConnection: conn("c", "A")}}, "localConnectionInfo is missing"},
+		{"no callID", []csta.Event{&csta.OriginatedEvent{OriginatedConnection: conn("", "A")}}, "lacks callID"},
+		{"after the end", []csta.Event{originated, cleared, delivered}, "has left call"},
+		{"back after the end", []csta.Event{originated, cleared, rings}, "has left call"},
+		{"cleared twice", []csta.Event{originated, cleared, cleared}, "has left call"},
+		{"transfer of a stranger", []csta.Event{transferred(pbx.Null)}, "in neither"},
+		{"transfer without local state", []csta.Event{originated, transferred("")}, "is missing"},
+		{"transfer into two", []csta.Event{originated, transferred(pbx.Connected, item("d", "A"), item("e", "B"))}, "are of calls d and e"},
+		{"transfer that forgets the line", []csta.Event{originated, transferred(pbx.Connected, item("d", "B"))}, "not among the new connections"},
+		{"transfer that changes the state", []csta.Event{originated, transferred(pbx.Alerting, item("d", "A"))}, "goes from [connected] to alerting"},
+		{"old call after a transfer", []csta.Event{originated, transferred(pbx.Connected, item("d", "A")), delivered}, "has left call"},
+		{"back by a transfer", []csta.Event{originated, cleared, transferred(pbx.Connected, item("c", "A"))}, "in neither"},
+	} {
+		v := NewView("A")
+		for i, ev := range test.events {
+			err := v.Take(ev)
+			switch last := i == len(test.events)-1; {
+			case err == nil && last && test.want != "":
+				t.Errorf("%s: there is no objection", test.name)
+			case err != nil && (!last || test.want == "" || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("%s: event %d: %v", test.name, i+1, err)
+			}
+		}
+	}
+}
