@@ -135,7 +135,7 @@ func TestCommands(t *testing.T) {
 	}
 	watching.Wait()
 	expect(`^$`, "sim", "link", "cut")
-	refused(`503`, "snapshot", "1001")
+	refused(`503|resourceOutOfService`, "snapshot", "1001")
 	expect(`^$`, "sim", "link", "restore")
 	for line := range strings.Lines(seen.String()) {
 		if !json.Valid([]byte(line)) {

@@ -348,7 +348,7 @@ func (c *Client) transmit(ctx context.Context, method, headers string, body []by
 		if method == invite {
 			again = func() { c.acknowledge(cseq) }
 		}
-		err = c.e.send(ctx, req, func(m *message, err error) {
+		err = c.e.send(ctx, f, req, func(m *message, err error) {
 			if m != nil && method == invite && m.status < 300 {
 				c.acknowledge(cseq)
 			}
@@ -533,6 +533,9 @@ func (c *Client) roundTrip(ctx context.Context, method, headers string, body []b
 // goroutines are under way at once; they leave one after the other and are served
 // in that order.
 func (c *Client) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err // nothing is asked for whom nobody waits
+	}
 	body, err := csta.Encode(req, c.cfg.Edition)
 	if err != nil {
 		return nil, err
