@@ -471,6 +471,10 @@ func TestAdapterRestart(t *testing.T) {
 	l.pbx.calls.Delivered("a", pbx.Party{Device: "1002", Own: true}, pbx.CauseNewCall)
 	r.want(t, "Delivered a alerting")
 	l.stop()
+	eventually(t, "the PBX is away", func() bool { return !l.client.Up("main") })
+	if _, err := l.client.Line(t.Context(), "1001"); !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "resourceOutOfService"}) {
+		t.Errorf("a line of a PBX that is away: %v", err)
+	}
 	l.pbx.calls.Established("a", pbx.Party{Device: "1002", Own: true}, pbx.CauseNormal)
 	l.startAdapter("one")
 	<-l.pbx.linked

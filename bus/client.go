@@ -342,15 +342,21 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 		return Line{}, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err)
 	}
 	c.mu.Lock()
-	served := map[string]*digitmod.Lines{}
+	lines, served := map[string]*digitmod.Lines{}, []string{}
 	for name, x := range c.pbxs {
+		if x.lines != nil {
+			lines[name] = x.lines // of one that is away, too
+		}
 		if x.served {
-			served[name] = x.lines
+			served = append(served, name)
 		}
 	}
 	c.mu.Unlock()
+	if len(lines) == 0 {
+		return Line{}, csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "no PBX has been heard of yet")
+	}
 	infos, refusals := map[string]lineInfo{}, map[string]error{}
-	for name := range served {
+	for _, name := range served {
 		var info lineInfo
 		if err := c.ask(ctx, name, canonical, &info); err == nil {
 			infos[name] = info
@@ -360,7 +366,7 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 			refusals[name] = err
 		}
 	}
-	name, err := digitmod.Choose(canonical, served, func(pbx string) string { return infos[pbx].Local })
+	name, err := digitmod.Choose(canonical, lines, func(pbx string) string { return infos[pbx].Local })
 	if err != nil {
 		return Line{}, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err)
 	}
@@ -379,6 +385,14 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 		return Line{}, fmt.Errorf("bus: features of PBX %s: %w", name, err)
 	}
 	return Line{PBX: name, Device: info.Device, Local: info.Local, Features: features}, nil
+}
+
+// Up reports whether the PBX can be reached, as this client sees it.
+func (c *Client) Up(pbx string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.pbxs[pbx]
+	return x != nil && x.up
 }
 
 // maxKnown bounds the features that are kept to be shared.

@@ -96,6 +96,7 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 		}
 	}
 
+	s.client = bus.NewClient(s.conn, log)
 	listener, err := s.listenHTTP()
 	if err != nil {
 		return err
@@ -123,7 +124,6 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 		actors.Go(func() { keepAdapter(acting, a, log) })
 	}
 
-	s.client = bus.NewClient(s.conn, log)
 	ears, err := s.client.Listen(serving)
 	if err != nil {
 		return fmt.Errorf("bus: %w", err)

@@ -42,7 +42,7 @@ func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
 	}{Serving: s.serving.Load(), Bus: s.conn.IsConnected(), PBX: map[string]bool{}}
 	state.Ready = state.Bus && state.Serving
 	for _, a := range s.adapters {
-		ready := a.Ready()
+		ready := a.Ready() && s.client.Up(a.PBX)
 		state.PBX[a.PBX] = ready
 		state.Ready = state.Ready && ready
 	}
