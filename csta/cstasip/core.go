@@ -148,9 +148,10 @@ func (c *core) init(n network, log *slog.Logger, config *tls.Config, advertise s
 		sip.WithTransportLayerLogger(quiet),
 		sip.WithTransportLayerTransports(sip.TransportsConfig{TCP: tcp(), TLS: &sip.TransportTLS{TransportTCP: tcp()}}))
 	c.tpl.OnMessage(c.hook) // before the transaction layer's own
+	// Not with sip.WithTransactionLayerTerminateOnConnClose: where a connection is
+	// lost while a request is prepared for it, a goroutine of sipgo's dereferences nil.
 	c.txl = sip.NewTransactionLayer(c.tpl,
 		sip.WithTransactionLayerLogger(quiet),
-		sip.WithTransactionLayerTerminateOnConnClose(),
 		sip.WithTransactionLayerUnhandledResponseHandler(func(*sip.Response) {}))
 	c.txl.OnRequest(c.request)
 }
@@ -502,14 +503,74 @@ func (c *core) request(req *sip.Request, tx *sip.ServerTx) {
 // A call is a request of ours that waits for its final answer.
 type call struct {
 	tx    *sip.ClientTx
+	flow  flow
 	told  atomic.Bool
 	final func(*message, error)
-	limit *time.Timer // of an INVITE; nil otherwise
+
+	mu    sync.Mutex
+	timer *time.Timer // sees to it that an answer can come; nil on UDP
+	ends  time.Time   // of an INVITE; zero otherwise
 }
 
 func (x *call) stop() {
-	if x.limit != nil {
-		x.limit.Stop()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+}
+
+// watch ends a call whose answer cannot come any more.
+func (x *call) watch(c *core) {
+	x.mu.Lock()
+	over := !x.ends.IsZero() && !time.Now().Before(x.ends)
+	x.mu.Unlock()
+	lost := false
+	if x.flow.reliable() && x.flow.conn == nil {
+		// A connection that sipgo has opened: it does not tell when it is lost.
+		now, err := c.tpl.GetConnection(x.flow.network, x.flow.peer.String())
+		if err == nil {
+			_, _ = now.TryClose()
+		}
+		lost = err != nil || now != x.tx.Connection()
+	}
+	if over || lost {
+		c.abort(x, lost)
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.told.Load() {
+		x.timer.Reset(t1)
+	}
+}
+
+// abort gives a call up.
+func (c *core) abort(x *call, lost bool) {
+	c.mu.Lock()
+	delete(c.calls, x.tx.Key())
+	c.mu.Unlock()
+	x.tx.Terminate()
+	if lost {
+		x.finish(nil, ErrDisconnected)
+	} else {
+		x.finish(nil, ErrTimeout)
+	}
+}
+
+// lost gives up the calls that wait for an answer over a connection that has
+// ended.
+func (c *core) lost(gone *conn) {
+	var list []*call
+	c.mu.Lock()
+	for _, x := range c.calls {
+		if x.flow.conn == gone {
+			list = append(list, x)
+		}
+	}
+	c.mu.Unlock()
+	for _, x := range list {
+		c.abort(x, true)
 	}
 }
 
@@ -566,18 +627,23 @@ func (c *core) hookResponse(res *sip.Response) {
 	})
 }
 
-// send sends a request of ours by a client transaction of sipgo. final is
+// send sends a request of ours by f and a client transaction of sipgo. final is
 // called exactly once, in a goroutine of its own, with the final response or what
 // stands in for it; with an error of send it is not called. again is called for
 // each repetition of a 2xx; it may be nil.
-func (c *core) send(ctx context.Context, req *sip.Request, final func(*message, error), again func()) error {
+func (c *core) send(ctx context.Context, f flow, req *sip.Request, final func(*message, error), again func()) error {
 	tx, err := c.txl.NewClientTransaction(ctx, req)
 	if err != nil {
 		return err
 	}
-	x := &call{tx: tx, final: final}
+	x := &call{tx: tx, flow: f, final: final}
 	if req.IsInvite() {
-		x.limit = time.AfterFunc(ringing, tx.Terminate)
+		x.ends = time.Now().Add(ringing)
+	}
+	if req.IsInvite() || f.reliable() && f.conn == nil {
+		x.mu.Lock()
+		x.timer = time.AfterFunc(t1, func() { x.watch(c) })
+		x.mu.Unlock()
 	}
 	key := tx.Key()
 	c.mu.Lock()

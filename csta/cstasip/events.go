@@ -191,7 +191,7 @@ func (d *Dialog) transmit(o outgoing) error {
 			final, again = d.acknowledging(f, cseq, o.final)
 		}
 		d.mu.Unlock()
-		if err = d.server.send(ctx, req, final, again); err == nil {
+		if err = d.server.send(ctx, f, req, final, again); err == nil {
 			return nil
 		}
 		if slow != nil {

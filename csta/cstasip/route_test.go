@@ -200,6 +200,9 @@ func (x *proxy) forward(text, client string) (out, to string) {
 		x.mu.Unlock()
 		via += ";branch=z9hG4bKserver" + serial
 		uri := strings.Fields(lines[0])[1]
+		if strict := !strings.HasSuffix(x.uri, ";lr"); strict != strings.HasPrefix(uri, x.uri) {
+			x.t.Errorf("Request-URI %s, strict %v", uri, strict)
+		}
 		if strings.HasPrefix(uri, x.uri) { // a strict router finds the target in the last Route
 			for i := len(lines) - 1; i > 0; i-- {
 				if l, ok := strings.CutPrefix(lines[i], "Route: <"); ok {

@@ -367,6 +367,7 @@ func (c *conn) shut() {
 	}
 	c.c.forget(c)
 	_ = c.Conn.Close()
+	c.c.spawn(func() { c.c.lost(c) })
 }
 
 // A boundary follows where messages end in a stream and takes out the line ends
