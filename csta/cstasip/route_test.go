@@ -30,7 +30,6 @@ type proxy struct {
 	back  net.Conn            // connection to the server
 	seen  []string            // methods that came from the server
 	done  sync.WaitGroup
-	from  net.Addr // the client, UDP
 }
 
 // newProxy starts a proxy before the server; the same network on both sides.
@@ -301,7 +300,7 @@ func TestReplayThroughProxy(t *testing.T) {
 // The way to a client: its own connection, its Contact, its route set, in every
 // combination that was thought of.
 func TestWayToTheClient(t *testing.T) {
-	type hop struct{ network, to, uri, routes string }
+	type hop struct{ to string }
 	sock := new(socket)
 	own := new(conn)
 	source := "198.51.100.7:40000"
