@@ -51,19 +51,30 @@ func settings(a *asterisktest.Asterisk) Settings {
 // start starts an Asterisk and a driver on it, and waits until the link is normal.
 func start(t *testing.T, change func(*Settings)) *bench {
 	t.Helper()
-	t.Parallel()
-	b := &bench{Asterisk: asterisktest.Start(t, asterisktest.Options{Extensions: []string{"1001", "1002", "1003", "1004", "1005"}}), t: t,
-		read: map[string]int{}, change: make(chan struct{})}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(b.history())
-		}
-	})
+	b := bare(t)
 	s := settings(b.Asterisk)
 	if change != nil {
 		change(&s)
 	}
 	b.run(s)
+	return b
+}
+
+// bare starts an Asterisk without a driver.
+func bare(t *testing.T) *bench {
+	t.Helper()
+	t.Parallel()
+	return newRecorder(t, asterisktest.Options{})
+}
+
+func newRecorder(t *testing.T, o asterisktest.Options) *bench {
+	t.Helper()
+	b := &bench{Asterisk: asterisktest.Start(t, o), t: t, read: map[string]int{}, change: make(chan struct{})}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(b.history())
+		}
+	})
 	return b
 }
 
@@ -328,7 +339,7 @@ func (b *bench) talk(from, to phone, caller, called string) (a, o csta.Connectio
 	b.t.Helper()
 	from.Dial(called)
 	to.Wait("incoming " + caller)
-	id := wait[*csta.DeliveredEvent](b, called).Connection
+	id := wait(b, called, func(e *csta.DeliveredEvent) bool { return e.Connection.DeviceID.ID == called }).Connection
 	to.Answer()
 	from.Wait("established")
 	wait(b, caller, func(e *csta.EstablishedEvent) bool { return e.EstablishedConnection == id })

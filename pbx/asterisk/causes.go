@@ -2,6 +2,7 @@ package asterisk
 
 import (
 	"errors"
+	"strings"
 
 	"rccgw/csta"
 	"rccgw/pbx/asterisk/ami"
@@ -63,19 +64,27 @@ func forwardCause(reason string) csta.EventCause {
 	return causeForward
 }
 
+// A goneError says that Asterisk has no channel of that name, or not for the
+// moment: while it exchanges one for another, a name is out of use.
+type goneError struct{ refusal *csta.Error }
+
+func (e *goneError) Error() string { return e.refusal.Error() }
+
+func (e *goneError) Unwrap() error { return e.refusal }
+
 // refusal makes a CSTA error of what an action ended with. Class and value are
 // for a refusal of which Asterisk's text says no more.
 func refusal(err error, class csta.ErrorClass, value string) error {
 	var refused *ami.Error
 	switch {
 	case errors.As(err, &refused):
-		switch refused.Message {
-		case "Permission denied":
+		switch text := refused.Message; {
+		case text == "Permission denied":
 			return csta.Errorf(csta.Operation, "privilegeViolationSpecifiedDevice", "the AMI user may not: %v", err)
-		case "Extension does not exist.":
+		case text == "Extension does not exist.":
 			return csta.Errorf(csta.Operation, "invalidCalledDeviceID", "%v", err)
-		case "No such channel", "No such channel.", "Channel not found", "Channel does not exist":
-			return csta.Errorf(csta.Operation, "invalidConnectionID", "the call has just ended: %v", err)
+		case strings.Contains(text, "No such channel"), strings.Contains(text, "hannel") && strings.Contains(text, "does not exist"):
+			return &goneError{csta.Errorf(csta.Operation, "invalidConnectionID", "the PBX does not have it: %v", err)}
 		}
 		return csta.Errorf(class, value, "%v", err)
 	case errors.Is(err, ami.ErrUnanswered):

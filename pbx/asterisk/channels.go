@@ -58,6 +58,7 @@ type hold struct {
 	call         string
 	holder, peer *channel
 	mutual       bool // the peer, too, has the call on hold
+	arrived      bool // the peer hears the music: it is where a redirection sent it
 }
 
 // A callState is what the driver knows of a call beyond what the call model does.
@@ -143,14 +144,22 @@ func (d *Driver) enter(ch *channel, call string) {
 	}
 	if c := d.states[ch.call]; c != nil {
 		delete(c.members, ch)
-		if len(c.members)+len(c.holds) == 0 && c.target == "" && !c.caller {
-			delete(d.states, c.id) // it was only taken for a call
-		}
 	}
 	ch.call = call
 	if call != "" {
 		d.callOf(call).members[ch] = true
 	}
+}
+
+// move makes a channel active in the call of who dials it. Until that was known it
+// may have been taken for one of another call.
+func (d *Driver) move(ch *channel, call string) {
+	before := ch.call
+	if before == call {
+		return
+	}
+	d.enter(ch, call)
+	d.sweep(before, pbx.CauseNormalClearing)
 }
 
 // find returns the channel by which the device is in the call: the one that is

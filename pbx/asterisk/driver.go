@@ -44,7 +44,7 @@ type Driver struct {
 	states   map[string]*callState // by callID
 	making   map[string]*making    // by callID, until the PBX has said that it calls the phone
 	timers   []timer               // in order
-	moved    chan struct{}         // closed, and made anew, when a channel enters a bridge
+	moved    chan struct{}         // closed, and made anew, when a channel arrives where it was sent
 	features map[string]features   // of watched lines, and those that were set
 	watched  map[string]bool
 }
@@ -189,12 +189,14 @@ const helpTime = 2 * time.Second
 
 // help has an action carried out that nobody waits for. That the channel is
 // gone already is as good.
-func (d *Driver) help(action string, pairs ...string) {
+func (d *Driver) help(action string, pairs ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), helpTime)
 	defer cancel()
-	if _, err := d.conn.Do(ctx, ami.NewAction(action, pairs...)); err != nil {
+	_, err := d.conn.Do(ctx, ami.NewAction(action, pairs...))
+	if err != nil {
 		d.log.Debug("not done", "action", action, "error", err)
 	}
+	return err
 }
 
 // set sets a channel variable for a command.
@@ -204,7 +206,7 @@ func (d *Driver) set(ctx context.Context, ch *channel, variable, value string) e
 
 // note sets a channel variable, if the channel still lives.
 func (d *Driver) note(ch *channel, variable, value string) {
-	d.help("Setvar", "Channel", ch.name, "Variable", variable, "Value", value)
+	_ = d.help("Setvar", "Channel", ch.name, "Variable", variable, "Value", value)
 }
 
 // mark keeps the call of the channel at the PBX, where its Linkedid does not
@@ -212,13 +214,14 @@ func (d *Driver) note(ch *channel, variable, value string) {
 func (d *Driver) mark(ch *channel, call string) {
 	if ch.marked != call {
 		// The underscores let channels that it dials inherit it.
-		d.note(ch, "__RCC_CALL", call)
-		ch.marked = call
+		if err := d.help("Setvar", "Channel", ch.name, "Variable", "__RCC_CALL", "Value", call); err == nil {
+			ch.marked = call
+		}
 	}
 }
 
 // drop hangs a channel up.
-func (d *Driver) drop(ch *channel) { d.help("Hangup", "Channel", ch.name, "Cause", "16") }
+func (d *Driver) drop(ch *channel) { _ = d.help("Hangup", "Channel", ch.name, "Cause", "16") }
 
 // A timer is something to do later, in the driver's turn.
 type timer struct {

@@ -2,8 +2,7 @@ package asterisk
 
 import (
 	"context"
-	"slices"
-	"strconv"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -16,8 +15,10 @@ import (
 // already: a channel is known by then, and its state does not go back.
 func (d *Driver) handle(e ami.Event) {
 	f := e.Fields
-	d.log.Debug("event", "name", e.Name, "channel", f.Get("Channel"), "dest", f.Get("DestChannel"), "state", f.Get("ChannelStateDesc"),
-		"dial", f.Get("DialStatus"), "cause", f.Get("Cause"), "user", f.Get("UserEvent"))
+	if d.log.Enabled(context.Background(), slog.LevelDebug) {
+		d.log.Debug("event", "name", e.Name, "channel", f.Get("Channel"), "dest", f.Get("DestChannel"), "state", f.Get("ChannelStateDesc"),
+			"dial", f.Get("DialStatus"), "cause", f.Get("Cause"), "user", f.Get("UserEvent"))
+	}
 	switch e.Name {
 	case "Newchannel":
 		d.newchannel(f)
@@ -30,14 +31,17 @@ func (d *Driver) handle(e ami.Event) {
 			d.alert(dest)
 		}
 	case "DialEnd":
-		if dest := d.channels[f.Get("DestUniqueid")]; dest != nil && !dest.up() {
-			dest.outcome = dialCauses[f.Get("DialStatus")]
+		// This comes before anything that the dialplan does next, the phone's Hangup at any time.
+		if dest := d.channels[f.Get("DestUniqueid")]; dest != nil && !dest.up() && !dest.local {
+			if dest.outcome = dialCauses[f.Get("DialStatus")]; dest.outcome != "" {
+				d.gone(dest, dest.outcome)
+			}
 		}
 	case "LocalBridge":
 		one, two := d.channels[f.Get("LocalOneUniqueid")], d.channels[f.Get("LocalTwoUniqueid")]
 		if one != nil && two != nil {
 			one.other, two.other = two, one
-			d.enter(two, one.call)
+			d.move(two, one.call)
 		}
 	case "OriginateResponse":
 		d.originateResponse(f)
@@ -61,16 +65,25 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 		d.newstate(ch, f)
 	case "Hold":
 		d.calls.Held(ch.call, ch.device, pbx.CauseNormal)
+		d.wake()
 	case "Unhold":
 		d.calls.Retrieved(ch.call, ch.device, pbx.CauseNormal)
 	case "BridgeEnter":
 		d.bridged(ch, f.Get("BridgeUniqueid"))
-		close(d.moved)
-		d.moved = make(chan struct{})
-		ch.linked = strings.Clone(f.Get("Linkedid"))
+		d.wake()
+		d.later(strayTime, func() { d.adopt(ch) })
+		// In a bridge, all get the Linkedid of the oldest.
+		if ch.linked = strings.Clone(f.Get("Linkedid")); ch.linked != ch.call && ch.call != "" && !ch.local {
+			d.mark(ch, ch.call)
+		}
 	case "BridgeLeave":
 		if ch.bridge == f.Get("BridgeUniqueid") {
 			d.bridged(ch, "")
+		}
+	case "MusicOnHoldStart":
+		if ch.heldBy != nil && ch.bridge == "" {
+			ch.heldBy.arrived = true
+			d.wake()
 		}
 	case "HangupRequest":
 		// Who hung up is told first. A phone that refuses to ring is told when
@@ -92,55 +105,43 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 	}
 }
 
-func (d *Driver) newchannel(f ami.Fields) {
-	id, linked := f.Get("Uniqueid"), f.Get("Linkedid")
-	if id == "" || d.channels[id] != nil {
+// strayTime is how long two channels of different calls may be bridged before the driver makes
+// one call of them: the word of a transfer comes after the bridge.
+const strayTime = 500 * time.Millisecond
+
+// adopt makes one call of two whose parties talk with each other though nobody has said why: one was picked up,
+// retrieved from a parking place, or bridged by another AMI client.
+func (d *Driver) adopt(ch *channel) {
+	o := d.far(ch)
+	if o == nil || o.local || ch.local || o.call == ch.call || o.call == "" || ch.call == "" {
 		return
 	}
-	call := linked
-	if id != linked {
-		// Until DialBegin tells who dials: whoever has that Linkedid.
-		for _, ch := range d.channels {
-			if ch.linked == linked && ch.call != "" {
-				call = ch.call
-				break
-			}
-		}
+	if !d.alone(ch) {
+		ch, o = o, ch
 	}
-	ch := d.newChannel(id, f.Get("Channel"), linked)
-	d.enter(ch, strings.Clone(call))
-	ch.state, _ = strconv.Atoi(f.Get("ChannelState"))
-	if m := d.making[id]; m != nil {
-		ch.originated, ch.calls = true, true
-		d.callOf(ch.call).target = m.number
-		m.answer(nil)
-		delete(d.making, ch.id)
+	if !d.alone(ch) {
+		return
 	}
-	if ch.state == stateRing && !ch.local {
-		ch.calls = true
-		d.callOf(ch.call).target = strings.Clone(f.Get("Exten"))
-		if ch.own {
-			d.callerIs(ch, d.shown(f.Get("Exten")), f)
-		}
+	d.leave(ch, causeRedirected)
+	c := d.callOf(o.call)
+	d.enter(ch, c.id)
+	d.calls.Established(c.id, ch.party(), causeRedirected)
+	if c.app != "" {
+		d.calls.Cleared(c.id, c.app, causeRedirected)
+		c.app = ""
 	}
+	d.mark(ch, c.id)
 }
 
-// callerIs tells the model who calls, once. A caller from outside is told
-// when Dial begins: by then the dialplan may have corrected the number.
-func (d *Driver) callerIs(ch *channel, called csta.ExtendedDeviceID, f ami.Fields) {
+// alone reports whether no other party is in the channel's call.
+func (d *Driver) alone(ch *channel) bool {
 	c := d.callOf(ch.call)
-	if c.caller {
-		return
-	}
-	c.caller = true
-	if !ch.own {
-		pres, ok := presentation(f)
-		if !ok {
-			pres = d.get(ch, "CALLERID(pres)")
+	for o := range c.members {
+		if o != ch && !o.local {
+			return false
 		}
-		ch.number = callerNumber(f.Get("CallerIDNum"), pres)
 	}
-	d.calls.Originated(c.id, ch.party(), called, pbx.CauseNewCall)
+	return len(c.holds) == 0
 }
 
 // get reads a channel variable, empty if that fails.
@@ -155,293 +156,10 @@ func (d *Driver) get(ch *channel, variable string) string {
 	return r.Get("Value")
 }
 
-func (d *Driver) dialBegin(f ami.Fields) {
-	dest := d.channels[f.Get("DestUniqueid")]
-	if dest == nil {
-		return
-	}
-	src := d.channels[f.Get("Uniqueid")]
-	if src == nil {
-		// Nobody dials: the PBX itself calls a phone that is to make a call.
-		if !dest.local {
-			dest.originated, dest.calls = true, true
-			d.prompt(dest)
-		}
-		return
-	}
-	d.enter(dest, src.call)
-	if src.call == "" {
-		return
-	}
-	c := d.callOf(src.call)
-	if !src.local {
-		called := d.shown(c.target)
-		if !src.own && dest.own {
-			called = csta.Party(dest.device) // not the number that the trunk presents
-		}
-		d.callerIs(src, called, f)
-	}
-	if dest.local {
-		if dest.other != nil {
-			d.enter(dest.other, src.call)
-		}
-		return
-	}
-	dest.dialled, dest.by = true, src
-	if !dest.own {
-		if c.target == "" {
-			c.target = strings.Clone(f.Get("DestCallerIDNum"))
-		}
-		dest.number = d.shown(c.target)
-		dest.number.DeviceIdentifier.External = true
-	}
-	d.moveOn(c)
-	c.failed = false
-	if c.app != "" {
-		d.calls.Cleared(c.id, c.app, causeRedirected)
-		c.app = ""
-	}
-	d.alert(dest)
-}
-
-// prompt tells that the phone rings to make a call, if it does.
-func (d *Driver) prompt(ch *channel) {
-	if ch.originated && ch.state == stateRinging && !ch.prompted {
-		ch.prompted = true
-		d.calls.Initiated(ch.call, ch.party(), causeMakeCall)
-	}
-}
-
-// alert tells that the channel rings, if it does and who called it is known.
-func (d *Driver) alert(ch *channel) {
-	if ch.state != stateRinging || !ch.dialled || ch.call == "" {
-		return
-	}
-	c := d.callOf(ch.call)
-	if !c.caller {
-		// Somebody calls through wires inside the PBX, at whose other end the driver has seen nobody.
-		c.caller = true
-		number := callerNumber(d.get(ch, "CONNECTEDLINE(num)"), d.get(ch, "CONNECTEDLINE(pres)"))
-		d.calls.Originated(c.id, pbx.Party{Device: "caller-" + ch.id, Number: number}, csta.Party(ch.device), pbx.CauseNewCall)
-	}
-	cause := c.cause
-	if cause == "" {
-		cause = pbx.CauseNewCall
-	}
-	d.calls.Delivered(ch.call, ch.party(), cause)
-}
-
-func (d *Driver) newstate(ch *channel, f ami.Fields) {
-	state, err := strconv.Atoi(f.Get("ChannelState"))
-	if err != nil || ch.up() || ch.local {
-		return
-	}
-	ch.state = state
-	if ch.call == "" {
-		return
-	}
-	c := d.callOf(ch.call)
-	switch {
-	case state == stateRinging:
-		d.prompt(ch)
-		d.alert(ch)
-	case state == stateBusy && ch.calls:
-		d.settle(c)
-		if !c.failed {
-			d.fail(c, ch, causeBusy)
-		}
-	case state != stateUp:
-	case ch.originated:
-		c.caller = true
-		d.calls.Originated(c.id, ch.party(), d.shown(c.target), pbx.CauseNewCall)
-		d.later(appTime, func() { d.lookForApp(ch) })
-	case ch.dialled:
-		d.calls.Established(c.id, ch.party(), pbx.CauseNewCall)
-	case ch.calls && !d.answered(c, ch):
-		d.appAnswers(ch)
-	}
-}
-
-// answered reports whether somebody else in the call is connected, who does
-// not make it.
-func (d *Driver) answered(c *callState, except *channel) bool {
-	for ch := range c.members {
-		if ch != except && ch.up() {
-			return true
-		}
-	}
-	return false
-}
-
-// appTime is how long a phone that was prompted may be off hook before the
-// driver looks what the dialplan does with it: nothing tells of an application
-// that answers a channel which is up.
-const appTime = time.Second
-
-// lookForApp finds out whether an application of the dialplan has the call.
-func (d *Driver) lookForApp(ch *channel) {
-	if d.channels[ch.id] != ch || ch.call == "" || ch.bridge != "" {
-		return
-	}
-	c := d.callOf(ch.call)
-	if len(c.members) > 1 || c.failed || c.lingering != nil || c.app != "" {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), helpTime)
-	defer cancel()
-	found, err := d.conn.List(ctx, ami.NewAction("Status", "Channel", ch.name))
-	if err != nil || len(found) != 1 {
-		return
-	}
-	switch app := found[0].Get("Application"); {
-	case app == "Busy":
-		d.fail(c, ch, causeBusy)
-	case app == "Congestion":
-		d.fail(c, ch, causeNetwork)
-	case talks(app):
-		d.appAnswers(ch)
-	}
-}
-
-// talks reports whether an application of the dialplan is one that a caller
-// talks to, as far as its name tells.
-func talks(application string) bool {
-	switch application {
-	case "", "Dial", "Queue", "AppDial", "AppDial2", "FollowMe", "Page", "Busy", "Congestion", "Hangup", "Ringing", "Wait", "Bridge":
-		return false
-	}
-	return true
-}
-
-// appAnswers tells that an application of the dialplan answered: it has the
-// number that was dialled.
-func (d *Driver) appAnswers(ch *channel) {
-	c := d.callOf(ch.call)
-	if c.app != "" || !c.caller {
-		return
-	}
-	d.moveOn(c)
-	c.app = "app-" + ch.id
-	number := d.shown(c.target)
-	number.DeviceIdentifier.External = false
-	d.calls.Established(c.id, pbx.Party{Device: c.app, Number: number}, pbx.CauseNewCall)
-}
-
-// gone tells that the channel has left all its calls. It may be told twice.
-func (d *Driver) gone(ch *channel, cause csta.EventCause) {
-	c := d.states[ch.call]
-	switch {
-	case c == nil:
-	case ch.dialled && !ch.up() && ch.outcome != "" && d.lastTried(c, ch):
-		// What becomes of it is up to the dialplan.
-		party, why := ch.party(), ch.outcome
-		ch.dialled = false
-		d.enter(ch, "")
-		c.lingering = &lingering{party, why}
-		d.later(lingerTime, func() { d.settle(c) })
-		d.sweep(c.id, why)
-	case ch.originated && !ch.up() && ch.outcome != "":
-		d.calls.Initiated(c.id, ch.party(), causeMakeCall) // it may not have rung at all
-		d.fail(c, ch, ch.outcome)
-		d.leave(ch, ch.outcome)
-	default:
-		if ch.calls {
-			d.settle(c)
-		}
-		d.leave(ch, cause)
-	}
-	for _, h := range slices.Clone(ch.holds) {
-		d.dropHold(h)
-		d.calls.Cleared(h.call, ch.device, cause)
-		d.drop(h.peer)
-	}
-	if h := ch.heldBy; h != nil {
-		d.abandon(h, cause)
-	}
-}
-
-// abandon ends a hold whose held party has left.
-func (d *Driver) abandon(h *hold, cause csta.EventCause) {
-	d.dropHold(h)
-	d.calls.Cleared(h.call, h.holder.device, cause)
-	d.sweep(h.call, cause)
-	d.rest(h.holder)
-}
-
-// rest lets a leg go for which there is nothing to go back to.
-func (d *Driver) rest(ch *channel) {
-	switch {
-	case len(ch.holds) > 0:
-	case ch.call == "":
-		d.drop(ch)
-	default:
-		d.note(ch, "RCC_HELD", "")
-	}
-}
-
-// lastTried reports whether, with this one, all parties have been tried that
-// the caller dialled, and the caller is still there.
-func (d *Driver) lastTried(c *callState, last *channel) bool {
-	caller := false
-	for ch := range c.members {
-		switch {
-		case ch == last || ch.local:
-		case ch.dialled && ch.outcome == "":
-			return false
-		default:
-			caller = true
-		}
-	}
-	return caller
-}
-
-// lingerTime is how long a party that did not answer stays in the model, while
-// nothing tells what the dialplan does next.
-const lingerTime = 300 * time.Millisecond
-
-// settle tells that the call failed at the party that did not answer, since
-// nothing else became of it.
-func (d *Driver) settle(c *callState) {
-	if c == nil || c.lingering == nil {
-		return
-	}
-	l := c.lingering
-	c.lingering = nil
-	_, conn, err := d.calls.Find(csta.Connection(c.id, l.party.Device))
-	if err != nil || conn.State != pbx.Alerting {
-		d.failAt(c, l.party, l.cause)
-		return
-	}
-	// It has stopped ringing. The failure is the caller's: it may go on hearing a tone.
-	d.calls.Cleared(c.id, l.party.Device, l.cause)
-	for ch := range c.members {
-		if ch.calls && !ch.local {
-			d.fail(c, ch, l.cause)
-		}
-	}
-}
-
-// moveOn tells that the party that did not answer is out of the call, which
-// goes on to another.
-func (d *Driver) moveOn(c *callState) {
-	if l := c.lingering; l != nil {
-		c.lingering = nil
-		d.calls.Cleared(c.id, l.party.Device, l.cause)
-	}
-}
-
-// failAt tells that the call failed at a party that has no channel, or none any
-// more. The caller may go on hearing a tone.
-func (d *Driver) failAt(c *callState, party pbx.Party, cause csta.EventCause) {
-	c.failed = true
-	d.calls.Failed(c.id, party, cause)
-	d.calls.Cleared(c.id, party.Device, cause)
-}
-
-// fail tells that the call failed at the caller, whose channel lives.
-func (d *Driver) fail(c *callState, ch *channel, cause csta.EventCause) {
-	c.failed = true
-	d.calls.Failed(c.id, ch.party(), cause)
+// wake wakes commands that wait for a channel to arrive somewhere.
+func (d *Driver) wake() {
+	close(d.moved)
+	d.moved = make(chan struct{})
 }
 
 // userEvent takes note of what the dialplan says.
@@ -470,7 +188,7 @@ func (d *Driver) userEvent(f ami.Fields) {
 		d.settle(c)
 		d.failAt(c, d.partyOf(extension), causeDND)
 	case "RCCLeft":
-		d.left(ch, dialCauses[f.Get("Status")])
+		d.left(ch, f.Get("Status"))
 	}
 }
 
@@ -481,15 +199,7 @@ func (d *Driver) partyOf(extension string) pbx.Party {
 
 // diverted tells that the dialplan forwards the call.
 func (d *Driver) diverted(c *callState, extension, to string, cause csta.EventCause) {
-	// The phone's Hangup comes before or after this.
-	left := c.lingering != nil && c.lingering.party.Device == extension
-	for ch := range c.members {
-		if ch.dialled && !ch.up() && ch.device == extension {
-			d.enter(ch, "")
-			left = true
-		}
-	}
-	if left {
+	if l := c.lingering; l != nil && l.party.Device == extension {
 		c.lingering = nil
 		d.calls.Diverted(c.id, extension, d.shown(to), cause)
 	}
@@ -500,26 +210,22 @@ func (d *Driver) diverted(c *callState, extension, to string, cause csta.EventCa
 
 // left takes note that the leg of a phone has come back from a call to its
 // held parties, or has none.
-func (d *Driver) left(ch *channel, outcome csta.EventCause) {
+func (d *Driver) left(ch *channel, status string) {
 	c := d.callOf(ch.call)
 	d.settle(c)
-	if outcome != "" && !c.failed {
+	if outcome := dialCauses[status]; outcome != "" && !c.failed {
 		d.fail(c, ch, outcome)
 	}
-	d.leave(ch, pbx.CauseNormalClearing)
-}
-
-func (d *Driver) originateResponse(f ami.Fields) {
-	id := f.Get("Uniqueid")
-	m := d.making[id]
-	if m == nil || f.Get("Response") == "Success" {
-		return
+	switch status {
+	case "FAILURE", "LOOP", "NONEXISTENT", "INCOMPATIBLE":
+		// It could not be bridged with its held party, which would wait for ever.
+		for o := range c.members {
+			if o != ch && o.bridge == "" {
+				d.drop(o)
+			}
+		}
 	}
-	// A second Originate with the ID of a living channel fails too, but then
-	// nobody waits.
-	delete(d.making, id)
-	m.answer(csta.Errorf(csta.SystemResourceAvailability, "callingDeviceOutOfService",
-		"the PBX cannot call the phone: reason %s", f.Get("Reason")))
+	d.leave(ch, pbx.CauseNormalClearing)
 }
 
 func (d *Driver) blindTransfer(f ami.Fields) {
@@ -543,22 +249,34 @@ func (d *Driver) attendedTransfer(f ami.Fields) {
 	if f.Get("Result") != "Success" || first == nil || second == nil || first.call == "" {
 		return
 	}
-	j := pbx.Joining{Device: first.device, Primary: first.call, Result: first.call, Cause: causeTransfer, To: csta.NotKnown()}
+	j := pbx.Joining{Device: first.device, Primary: first.call, Result: first.call, Cause: causeTransfer}
 	if second.call != first.call && second.call != "" {
 		j.Secondary = second.call
-		j.To = d.consulted(second)
 	}
+	j.To = shownOf(d.consulted(second, d.channels[f.Get("TransfereeUniqueid")], second.call))
 	d.joined(j, first, second)
 }
 
-// consulted returns who is at the other end of the call.
-func (d *Driver) consulted(own *channel) csta.ExtendedDeviceID {
-	for ch := range d.callOf(own.call).members {
-		if ch != own && !ch.local && ch.device != own.device {
-			return ch.party().Shown()
+// consulted returns a party of the call that is neither the device of the leg nor who is transferred; nil if there is none.
+func (d *Driver) consulted(own, transferred *channel, call string) *channel {
+	c := d.states[call]
+	if c == nil {
+		return nil
+	}
+	for ch := range c.members {
+		if ch != transferred && !ch.local && ch.device != own.device {
+			return ch
 		}
 	}
-	return csta.NotKnown()
+	return nil
+}
+
+// shownOf returns how others are shown the party.
+func shownOf(ch *channel) csta.ExtendedDeviceID {
+	if ch == nil {
+		return csta.NotKnown()
+	}
+	return ch.party().Shown()
 }
 
 // joined tells of a transfer, and makes one call of the two. The own legs are

@@ -80,7 +80,8 @@ func (d *Driver) originate(ctx context.Context, line, id, number string, auto bo
 		return nil, d.consult(ctx, ch, nil, id, number)
 	}
 	m := &making{number: number, done: make(chan struct{})}
-	pairs := []string{"Channel", d.endpointOf(line), "ChannelId", id, "Context", d.context, "Exten", number, "Priority", "1",
+	// What became of it is told by an event with the ActionID, and not always with the ChannelId.
+	pairs := []string{"ActionID", id, "Channel", d.endpointOf(line), "ChannelId", id, "Context", d.context, "Exten", number, "Priority", "1",
 		"Async", "true", "Timeout", strconv.FormatInt(d.ringTime.Milliseconds(), 10),
 		// The phone shows whom it is about to call.
 		"Variable", "CONNECTEDLINE(num,i)=" + number, "Variable", "RCC_CALLED=" + number}
@@ -98,18 +99,17 @@ func (d *Driver) originate(ctx context.Context, line, id, number string, auto bo
 // answerCall has a phone answer that obeys NOTIFY talk. It is registered for
 // such phones only: with any other, Asterisk would hang up the call.
 func (d *Driver) answerCall(ctx context.Context, req *csta.AnswerCall) (*csta.AnswerCallResponse, error) {
-	if err := d.take(ctx); err != nil {
-		return nil, err
-	}
-	defer d.done()
-	if _, _, err := d.calls.Require(req.CallToBeAnswered, "noCallToAnswer", pbx.Alerting); err != nil {
-		return nil, err
-	}
-	ch, err := d.leg(req.CallToBeAnswered)
+	err := d.attempt(ctx, func() error {
+		if _, _, err := d.calls.Require(req.CallToBeAnswered, "noCallToAnswer", pbx.Alerting); err != nil {
+			return err
+		}
+		ch, err := d.leg(req.CallToBeAnswered)
+		if err != nil {
+			return err
+		}
+		return d.notify(ctx, ch, "talk")
+	})
 	if err != nil {
-		return nil, err
-	}
-	if err := d.notify(ctx, ch, "talk"); err != nil {
 		return nil, err
 	}
 	return &csta.AnswerCallResponse{}, nil
@@ -135,30 +135,24 @@ func (d *Driver) leg(id csta.ConnectionID) (*channel, error) {
 // call keeps its leg for that.
 func (d *Driver) clearConnection(ctx context.Context, req *csta.ClearConnection) (*csta.ClearConnectionResponse, error) {
 	id := req.ConnectionToBeCleared
-	if err := d.take(ctx); err != nil {
-		return nil, err
-	}
-	defer d.done()
-	if err := d.settled(ctx, id); err != nil {
-		return nil, err
-	}
-	if _, _, err := d.calls.Find(id); err != nil {
-		return nil, err
-	}
-	ch, err := d.leg(id)
-	if err != nil {
-		return nil, err
-	}
-	switch h := d.states[id.CallID].holdOf(ch.device); {
-	case ch.call != id.CallID && h != nil && (ch.call != "" || len(ch.holds) > 1):
-		// The leg is in another call, or needed for one: only the held party goes.
-		err = d.do(ctx, csta.StateIncompatibility, "noConnectionToClear", "Hangup", "Channel", h.peer.name, "Cause", "16")
-	case ch.call == id.CallID && len(ch.holds) > 0:
-		err = d.back(ctx, ch)
-	default:
-		ch.dialled = ch.dialled && ch.up() // if it rings, that is no failure of the call
-		err = d.do(ctx, csta.StateIncompatibility, "noConnectionToClear", "Hangup", "Channel", ch.name, "Cause", "16")
-	}
+	err := d.attempt(ctx, func() error {
+		if _, _, err := d.calls.Find(id); err != nil {
+			return err
+		}
+		ch, err := d.leg(id)
+		if err != nil {
+			return err
+		}
+		h := d.states[id.CallID].holdOf(ch.device)
+		switch {
+		case ch.call == id.CallID && len(ch.holds) > 0:
+			return d.back(ctx, ch)
+		case ch.call != id.CallID && h != nil && (ch.call != "" || len(ch.holds) > 1):
+			ch = h.peer // the leg is in another call, or needed for one: only the held party goes
+		}
+		ch.dialled = ch.dialled && ch.up() // that it stops ringing is no failure of the call
+		return d.do(ctx, csta.StateIncompatibility, "noConnectionToClear", "Hangup", "Channel", ch.name, "Cause", "16")
+	}, id)
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func TestFailures(t *testing.T) {
 	b.idle()
 
 	alice.Dial("1003") // has no phone
-	if e := wait[*csta.ConnectionClearedEvent](b, "1001"); e.DroppedConnection.DeviceID.ID != "1001" {
+	if e := wait[*csta.FailedEvent](b, "1001"); e.Cause != causeUnobtainable {
 		t.Errorf("%s", line(e))
 	}
 	alice.Wait("ended")

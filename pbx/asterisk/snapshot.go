@@ -13,8 +13,9 @@ import (
 	"rccgw/pbx/asterisk/ami"
 )
 
-// variables are what the snapshot wants to know of each channel.
-const variables = "RCC_CALL,RCC_CALLED,RCC_HOLD,CALLERID(pres),CHANNEL(rtp,hold),REDIRECTING(from-num)"
+// variables are what the snapshot wants to know of each channel. While Asterisk lists them it locks the channel,
+// so none may be one that waits for the channel's own thread, as those about RTP and SIP do: the two would wait for each other for ever.
+const variables = "RCC_CALL,RCC_CALLED,RCC_HOLD,CALLERID(pres),REDIRECTING(from-num)"
 
 // takeStock finds out what there is at the PBX, reports what has changed since the last link, and opens
 // the driver for commands. Events up to since are older than the snapshot.
@@ -30,6 +31,11 @@ func (d *Driver) takeStock(ctx context.Context, conn *ami.Conn, emit pbx.Emit) (
 		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
 	}
 	d.conn = conn
+	defer func() {
+		if err != nil {
+			d.conn = nil
+		}
+	}()
 	d.forget()
 	d.calls.SetEmit(emit)
 	d.emit = emit
@@ -46,12 +52,13 @@ type item struct {
 	*channel
 	f    ami.Fields
 	vars map[string]string
+	hold bool // the phone has its call on hold
 }
 
 func newItem(ch *channel, f ami.Fields) *item {
-	it := &item{ch, f, map[string]string{}}
+	it := &item{channel: ch, f: f, vars: map[string]string{}}
 	for _, v := range f.Values("Variable") {
-		// CHANNEL(rtp,hold)=1; what is not set is (null).
+		// RCC_CALL=…; what is not set is (null).
 		if name, value, ok := strings.Cut(v, "="); ok && value != "(null)" {
 			it.vars[name] = strings.Clone(value)
 		}
@@ -97,10 +104,17 @@ func (d *Driver) build(found []ami.Event) []pbx.Call {
 		}
 	}
 	d.findHolds(items)
+	for _, it := range items {
+		if it.bridge != "" && !it.local {
+			it.hold = d.get(it.channel, "CHANNEL(rtp,hold)") == "1"
+		}
+	}
 	var calls []pbx.Call
 	for _, id := range slices.Sorted(maps.Keys(d.states)) {
 		if call := d.found(d.states[id], items); len(call.Connections) > 0 {
 			calls = append(calls, call)
+		} else if len(d.states[id].members) == 0 {
+			delete(d.states, id)
 		}
 	}
 	return calls
@@ -118,13 +132,14 @@ func (d *Driver) findHolds(items map[string]*item) {
 		if mark := strings.Fields(it.vars["RCC_HOLD"]); len(mark) > 1 && items[mark[1]] != nil {
 			holder := items[mark[1]].channel
 			active := holder.call
-			d.addHold(mark[0], holder, it.channel).mutual = len(mark) > 2
+			h := d.addHold(mark[0], holder, it.channel)
+			h.mutual, h.arrived = len(mark) > 2, true
 			if active != mark[0] {
 				d.enter(holder, active) // it is in another call meanwhile
 			}
 			continue
 		}
-		d.log.Warn("a held party whose holder is gone is released", "channel", it.name)
+		d.log.Warn("a held party is released, since its holder is gone", "call", it.vars["RCC_CALL"])
 		d.drop(it.channel)
 		d.enter(it.channel, "")
 	}
@@ -227,7 +242,7 @@ func stateOf(it *item) csta.LocalConnectionState {
 		return pbx.Alerting
 	case it.state == stateBusy:
 		return pbx.Fail
-	case it.vars["CHANNEL(rtp,hold)"] == "1":
+	case it.hold:
 		return pbx.Hold
 	}
 	return pbx.Connected

@@ -10,63 +10,81 @@ import (
 // transferCall joins the far ends of a held and an active call by Bridge, and
 // releases the device's legs. Asterisk has no event for that.
 func (d *Driver) transferCall(ctx context.Context, req *csta.TransferCall) (*csta.TransferCallResponse, error) {
-	if err := d.take(ctx); err != nil {
-		return nil, err
-	}
-	defer d.done()
 	held, active := req.HeldCall, req.ActiveCall
 	if held.DeviceID.ID != active.DeviceID.ID {
 		return nil, csta.Errorf(csta.Operation, "notSameDevice", "%s and %s are not of one device", held, active)
 	}
-	if err := d.settled(ctx, active); err != nil {
+	resp := &csta.TransferCallResponse{}
+	err := d.attempt(ctx, func() error { return d.transfer(ctx, held, active, resp) }, held, active)
+	if err != nil {
 		return nil, err
 	}
+	return resp, nil
+}
+
+func (d *Driver) transfer(ctx context.Context, held, active csta.ConnectionID, resp *csta.TransferCallResponse) error {
 	// Two connected calls are as good: some clients retrieve before they transfer.
 	if _, _, err := d.calls.Require(held, "invalidHeldConnectionState", pbx.Hold, pbx.Connected); err != nil {
-		return nil, err
+		return err
 	}
 	one, first, err := d.partner(held, "invalidHeldConnectionState")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if _, _, err := d.calls.Require(active, "invalidActiveConnectionState", pbx.Connected, pbx.Hold); err != nil {
-		return nil, err
+		return err
 	}
 	two, second, err := d.partner(active, "invalidActiveConnectionState")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if first == second || held.CallID == active.CallID {
-		return nil, csta.Errorf(csta.StateIncompatibility, "invalidConnectionIDForActiveCall", "%s and %s are one call", held, active)
+		return csta.Errorf(csta.StateIncompatibility, "invalidConnectionIDForActiveCall", "%s and %s are one call", held, active)
 	}
-	to := d.consulted(&channel{call: active.CallID, device: active.DeviceID.ID})
-	if err := d.do(ctx, csta.StateIncompatibility, "invalidActiveConnectionState", "Bridge", "Channel1", first.name, "Channel2", second.name,
-		"Tone", "no"); err != nil {
-		return nil, err
-	}
+	to := d.consulted(two, nil, active.CallID)
+	// Their Linkedid becomes one of the two, and while Asterisk bridges them they cannot be marked.
+	d.markAll(active, held.CallID)
+	d.markAll(held, held.CallID)
+	var holds []*hold
 	for _, far := range []*channel{first, second} {
 		if h := far.heldBy; h != nil {
-			d.dropHold(h)
-			d.unmark(h.holder, far)
-		}
-	}
-	d.joined(pbx.Joining{Device: held.DeviceID.ID, Primary: held.CallID, Secondary: active.CallID, Result: held.CallID, To: to,
-		Cause: causeTransfer}, one, two)
-	d.release(one, two)
-	// Asterisk tells of the new bridge, but by then the command is answered.
-	return &csta.TransferCallResponse{TransferredCall: d.transferred(held.CallID, second)}, nil
-}
-
-// transferred names the connection of who was transferred or transferred to.
-func (d *Driver) transferred(call string, far *channel) csta.ConnectionID {
-	if far.local {
-		for ch := range d.callOf(call).members {
-			if !ch.local {
-				far = ch
+			holds = append(holds, h)
+			if err := d.unhold(ctx, h); err != nil {
+				return err
 			}
 		}
 	}
-	return csta.Connection(call, far.device)
+	if err := d.do(ctx, csta.StateIncompatibility, "invalidActiveConnectionState", "Bridge", "Channel1", first.name, "Channel2", second.name,
+		"Tone", "no"); err != nil {
+		d.markAll(active, active.CallID)
+		for _, h := range holds {
+			d.rehold(h)
+		}
+		return err
+	}
+	// Asterisk tells of the new bridge after this.
+	d.bridged(first, "")
+	d.bridged(second, "")
+	for _, h := range holds {
+		d.dropHold(h)
+	}
+	d.joined(pbx.Joining{Device: held.DeviceID.ID, Primary: held.CallID, Secondary: active.CallID, Result: held.CallID, To: shownOf(to),
+		Cause: causeTransfer}, one, two)
+	d.release(one, two)
+	if to == nil {
+		to = second
+	}
+	resp.TransferredCall = csta.Connection(held.CallID, to.device)
+	return nil
+}
+
+// markAll keeps the call at all parties of a connection's call but its own.
+func (d *Driver) markAll(id csta.ConnectionID, call string) {
+	for ch := range d.callOf(id.CallID).members {
+		if !ch.local && ch.device != id.DeviceID.ID {
+			d.mark(ch, call)
+		}
+	}
 }
 
 // partner returns the device's leg of a connection and the channel at the
@@ -91,38 +109,39 @@ func (d *Driver) singleStepTransferCall(ctx context.Context, req *csta.SingleSte
 	if err != nil {
 		return nil, err
 	}
-	if err := d.take(ctx); err != nil {
-		return nil, err
-	}
-	defer d.done()
 	id := req.ActiveCall
-	if err := d.settled(ctx, id); err != nil {
-		return nil, err
-	}
-	_, conn, err := d.calls.Require(id, "invalidActiveConnectionState", pbx.Connected, pbx.Hold, pbx.Alerting)
+	resp := &csta.SingleStepTransferCallResponse{}
+	err = d.attempt(ctx, func() error {
+		_, conn, err := d.calls.Require(id, "invalidActiveConnectionState", pbx.Connected, pbx.Hold, pbx.Alerting)
+		if err != nil {
+			return err
+		}
+		if err := d.reachable(ctx, number, "invalidDestination"); err != nil {
+			return err
+		}
+		// The answer names who is transferred: whom to is not in the call yet.
+		who := d.consulted(&channel{device: id.DeviceID.ID}, nil, id.CallID)
+		if conn.State == pbx.Alerting {
+			err = d.deflect(ctx, id, number)
+		} else {
+			err = d.sendAway(ctx, id, number)
+		}
+		if err == nil && who != nil {
+			resp.TransferredCall = csta.Connection(id.CallID, who.device)
+		}
+		return err
+	}, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.reachable(ctx, number, "invalidDestination"); err != nil {
-		return nil, err
-	}
-	var far *channel
-	if conn.State == pbx.Alerting {
-		far, err = d.deflect(ctx, id, number)
-	} else {
-		far, err = d.sendAway(ctx, id, number)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &csta.SingleStepTransferCallResponse{TransferredCall: d.transferred(id.CallID, far)}, nil
+	return resp, nil
 }
 
 // sendAway redirects the far end, and releases the device's leg.
-func (d *Driver) sendAway(ctx context.Context, id csta.ConnectionID, number string) (*channel, error) {
+func (d *Driver) sendAway(ctx context.Context, id csta.ConnectionID, number string) error {
 	own, far, err := d.partner(id, "invalidActiveConnectionState")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	moves := []move{{far, d.context, number}}
 	if far.heldBy == nil && len(own.holds) > 0 {
@@ -131,7 +150,7 @@ func (d *Driver) sendAway(ctx context.Context, id csta.ConnectionID, number stri
 	}
 	d.mark(far, id.CallID) // who is dialled next inherits it
 	if err := d.redirect(ctx, "invalidActiveConnectionState", moves...); err != nil {
-		return nil, err
+		return err
 	}
 	c := d.callOf(id.CallID)
 	if h := far.heldBy; h != nil {
@@ -147,7 +166,7 @@ func (d *Driver) sendAway(ctx context.Context, id csta.ConnectionID, number stri
 	if own.call == "" {
 		d.release(own)
 	}
-	return far, nil
+	return nil
 }
 
 // deflectCall sends an alerting call to another number.
@@ -156,17 +175,16 @@ func (d *Driver) deflectCall(ctx context.Context, req *csta.DeflectCall) (*csta.
 	if err != nil {
 		return nil, err
 	}
-	if err := d.take(ctx); err != nil {
-		return nil, err
-	}
-	defer d.done()
-	if _, _, err := d.calls.Require(req.CallToBeDiverted, "noCallToAnswer", pbx.Alerting); err != nil {
-		return nil, err
-	}
-	if err := d.reachable(ctx, number, "invalidDestination"); err != nil {
-		return nil, err
-	}
-	if _, err := d.deflect(ctx, req.CallToBeDiverted, number); err != nil {
+	err = d.attempt(ctx, func() error {
+		if _, _, err := d.calls.Require(req.CallToBeDiverted, "noCallToAnswer", pbx.Alerting); err != nil {
+			return err
+		}
+		if err := d.reachable(ctx, number, "invalidDestination"); err != nil {
+			return err
+		}
+		return d.deflect(ctx, req.CallToBeDiverted, number)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return &csta.DeflectCallResponse{}, nil
@@ -174,22 +192,22 @@ func (d *Driver) deflectCall(ctx context.Context, req *csta.DeflectCall) (*csta.
 
 // deflect redirects whoever called the device. Other phones that ring for the
 // same call stop ringing.
-func (d *Driver) deflect(ctx context.Context, id csta.ConnectionID, number string) (*channel, error) {
+func (d *Driver) deflect(ctx context.Context, id csta.ConnectionID, number string) error {
 	own, err := d.leg(id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	caller := own.by
 	if caller == nil || d.channels[caller.id] != caller {
-		return nil, csta.Errorf(csta.StateIncompatibility, "invalidConnectionState", "nobody is found who calls %s", id)
+		return csta.Errorf(csta.StateIncompatibility, "invalidConnectionState", "nobody is found who calls %s", id)
 	}
 	d.mark(caller, id.CallID)
 	if err := d.redirect(ctx, "invalidConnectionState", move{caller, d.context, number}); err != nil {
-		return nil, err
+		return err
 	}
 	c := d.callOf(id.CallID)
 	c.target, c.cause = number, causeRedirected
 	d.calls.Diverted(id.CallID, own.device, d.shown(number), causeRedirected)
 	d.enter(own, "")
-	return caller, nil
+	return nil
 }

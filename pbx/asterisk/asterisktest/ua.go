@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A UA is a SIP phone, or whatever is behind the trunk. It answers, holds and resumes when its methods are called, and obeys, as desk
@@ -36,6 +37,7 @@ type UA struct {
 	cseq  int
 	calls []*dialog              // those that have not ended, oldest first
 	asked map[string]func(m msg) // what to do with responses, by Call-ID and CSeq
+	quiet *sync.Cond             // a re-INVITE was answered, or its call ended
 }
 
 type state int
@@ -58,6 +60,7 @@ type dialog struct {
 	offer         int    // version of our SDP
 	confirmed     bool   // the INVITE has been acknowledged
 	given         bool   // up: hung up while it rang there
+	offering      bool   // a re-INVITE is under way
 }
 
 // Deskphone registers a desk phone with that extension.
@@ -91,6 +94,7 @@ func (a *Asterisk) ua(t testing.TB, listen, user, name string) *UA {
 		history: newHistory(t, name), conn: conn, user: user, password: "pw" + user,
 		server: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: a.conf.SIPPort}, asked: map[string]func(msg){},
 	}
+	u.quiet = sync.NewCond(&u.mu)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -246,7 +250,12 @@ func (u *UA) holdActive(except *dialog) {
 }
 
 func (u *UA) reinvite(d *dialog, direction string, s state, event string) {
+	d.offering = true
 	d.branch, d.cseq = u.request(d, "INVITE", []string{"Content-Type: application/sdp"}, u.sdp(d, direction), func(m msg) {
+		if m.status() >= 200 {
+			d.offering = false
+			u.quiet.Broadcast()
+		}
 		switch {
 		case m.status() < 200:
 		case m.status() < 300:
@@ -289,6 +298,7 @@ func (u *UA) hangup(d *dialog) {
 
 func (u *UA) end(d *dialog, event string) {
 	u.calls = slices.DeleteFunc(u.calls, func(o *dialog) bool { return o == d })
+	u.quiet.Broadcast()
 	u.add(event)
 }
 
@@ -528,6 +538,13 @@ func hasPrefix(ss []string, prefix string) bool {
 func (u *UA) Try(action, number string) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	// A hand looks at the display: what it did before has to be done.
+	deadline := time.Now().Add(Timeout)
+	wake := time.AfterFunc(Timeout, u.quiet.Broadcast)
+	defer wake.Stop()
+	for slices.ContainsFunc(u.calls, func(d *dialog) bool { return d.offering }) && time.Now().Before(deadline) {
+		u.quiet.Wait()
+	}
 	do := func(s state, f func(*dialog)) error {
 		d := u.find(s)
 		if d == nil {

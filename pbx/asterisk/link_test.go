@@ -1,0 +1,182 @@
+package asterisk
+
+import (
+	"testing"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+	"rccgw/pbx/asterisk/ami"
+	"rccgw/pbx/asterisk/asterisktest"
+)
+
+// What happens while the link is away is told when it is back.
+func TestLinkLost(t *testing.T) {
+	var k *asterisktest.Link
+	b := startOver(t, &k)
+	alice, bob, carol := b.Baresip(t, "1001"), b.Baresip(t, "1002"), b.Baresip(t, "1003")
+	id, _ := b.talk(alice, bob, "1001", "1002")
+	k.Cut()
+	b.link(pbx.StatusDisabled)
+	refuses(b, &csta.ClearConnection{ConnectionToBeCleared: id}, csta.SystemResourceAvailability, "resourceOutOfService")
+	bob.Hangup()
+	alice.Wait("ended")
+	k.Restore()
+	b.link(pbx.StatusNormal)
+	for _, l := range []string{"1001", "1002"} {
+		wait(b, l, func(e *csta.ConnectionClearedEvent) bool { return e.DroppedConnection.DeviceID.ID == l })
+	}
+	b.idle()
+
+	// A call that began meanwhile, and one that goes on.
+	id, _ = b.talk(alice, bob, "1001", "1002")
+	k.Cut()
+	b.link(pbx.StatusDisabled)
+	alice.Hold()
+	alice.Wait("held")
+	carol.Dial("1002")
+	bob.Wait("incoming 1003")
+	k.Restore()
+	if e := wait[*csta.HeldEvent](b, "1002"); e.HeldConnection != id {
+		t.Errorf("%s", line(e))
+	}
+	e := wait(b, "1002", func(e *csta.DeliveredEvent) bool { return e.CallingDevice.String() == "1003" })
+	if e.CalledDevice.String() != "1002" {
+		t.Errorf("%s", line(e))
+	}
+	b.link(pbx.StatusNormal)
+	carol.Hangup()
+	alice.Hangup()
+	b.idle()
+}
+
+// startOver is start over a link that can be cut.
+func startOver(t *testing.T, k **asterisktest.Link) *bench {
+	t.Helper()
+	b := bare(t)
+	*k = b.Link(t)
+	s := settings(b.Asterisk)
+	s.Address = (*k).Address()
+	b.run(s)
+	return b
+}
+
+// A driver that is killed leaves everything at the PBX: the next one finds the
+// same calls by the same callIDs, and goes on with what the PBX holds.
+func TestKilledDriver(t *testing.T) {
+	b := start(t, nil)
+	alice, bob, carol := b.Baresip(t, "1001"), b.Baresip(t, "1002"), b.Baresip(t, "1003")
+	c := b.AMI(t)
+	again := func() {
+		t.Helper()
+		before := map[string]string{}
+		for _, l := range []string{"1001", "1002", "1003"} {
+			before[l] = b.snapshot(l)
+		}
+		b.stop()
+		b.run(settings(b.Asterisk))
+		for l, was := range before {
+			if is := b.snapshot(l); is != was {
+				t.Errorf("%s: a driver was killed, and the next one has\n%snot\n%s", l, is, was)
+			}
+		}
+	}
+	held, _ := b.talk(alice, bob, "1001", "1002")
+	again()
+	do(b, &csta.HoldCall{CallToBeHeld: held})
+	b.until(c, "held", func(m map[string][]ami.Event) bool { return waiting(m, "1002", "held") })
+	again()
+	do(b, &csta.RetrieveCall{CallToBeRetrieved: held})
+	b.until(c, "retrieved", talking("1001", "1002"))
+	again()
+	active := do(b, &csta.ConsultationCall{ExistingCall: held, ConsultedDevice: device("1003")}).InitiatedCall
+	carol.Wait("incoming")
+	wait(b, "1003", func(e *csta.DeliveredEvent) bool { return e.Connection.CallID == active.CallID })
+	again()
+	carol.Answer()
+	wait(b, "1003", func(e *csta.EstablishedEvent) bool { return e.EstablishedConnection.CallID == active.CallID })
+	b.until(c, "consulting", talking("1001", "1003"))
+	again()
+	do(b, &csta.AlternateCall{HeldCall: held, ActiveCall: active})
+	b.until(c, "alternated", talking("1001", "1002"))
+	again()
+	do(b, &csta.TransferCall{HeldCall: active, ActiveCall: held})
+	alice.Wait("ended")
+	b.until(c, "transferred", talking("1002", "1003"))
+	again()
+	if id := active.CallID; b.snapshot("1002") == "" || b.d.find(id, "1002") == nil {
+		t.Errorf("after the transfer 1002 has %s, not call %s", b.snapshot("1002"), id)
+	}
+	bob.Hangup()
+	carol.Wait("ended")
+	b.idle()
+
+	// Both holds of a mutual one.
+	held, o := b.talk(alice, bob, "1001", "1002")
+	do(b, &csta.HoldCall{CallToBeHeld: held})
+	do(b, &csta.HoldCall{CallToBeHeld: o})
+	again()
+	do(b, &csta.RetrieveCall{CallToBeRetrieved: o})
+	do(b, &csta.RetrieveCall{CallToBeRetrieved: held})
+	b.until(c, "retrieved", talking("1001", "1002"))
+
+	// The other end of a hold leaves while there is no driver: the waiting leg is released when there is one.
+	for _, who := range []phone{alice, bob} {
+		do(b, &csta.HoldCall{CallToBeHeld: held})
+		b.until(c, "held", func(m map[string][]ami.Event) bool { return waiting(m, "1002", "held") })
+		b.stop()
+		who.Hangup()
+		b.until(c, "one left", func(m map[string][]ami.Event) bool { return len(m) == 1 })
+		b.run(settings(b.Asterisk))
+		alice.Wait("ended")
+		bob.Wait("ended")
+		b.idle()
+		held, _ = b.talk(alice, bob, "1001", "1002")
+	}
+	alice.Hangup()
+	b.idle()
+}
+
+// snapshot writes a line's calls as text.
+func (b *bench) snapshot(device string) (text string) {
+	b.t.Helper()
+	resp := do(b, &csta.SnapshotDevice{SnapshotObject: csta.Device(device)})
+	for _, i := range resp.CrossRefIDorSnapshotData.SnapshotData.SnapshotDeviceResponseInfo {
+		text += i.ConnectionIdentifier.String()
+		for _, s := range i.LocalCallState.CompoundCallState.LocalConnectionState {
+			text += " " + string(s)
+		}
+		text += "\n"
+	}
+	return text
+}
+
+// The PBX itself goes away and comes back: its calls are over.
+func TestRestart(t *testing.T) {
+	b := start(t, nil)
+	alice, bob := b.Baresip(t, "1001"), b.Baresip(t, "1002")
+	b.talk(alice, bob, "1001", "1002")
+	b.Kill(t)
+	b.link(pbx.StatusDisabled)
+	b.Asterisk.Start(t)
+	wait(b, "1001", func(e *csta.ConnectionClearedEvent) bool { return e.DroppedConnection.DeviceID.ID == "1001" })
+	b.link(pbx.StatusNormal)
+	b.idle()
+}
+
+// Without the AMI class system the driver controls calls and reads settings;
+// what it may not do, it says.
+func TestPrivileges(t *testing.T) {
+	t.Parallel()
+	b := newRecorder(t, asterisktest.Options{NoSystem: true})
+	b.run(settings(b.Asterisk))
+	alice, bob := b.Baresip(t, "1001"), b.Baresip(t, "1002")
+	id, _ := b.talk(alice, bob, "1001", "1002")
+	do(b, &csta.HoldCall{CallToBeHeld: id})
+	do(b, &csta.RetrieveCall{CallToBeRetrieved: id})
+	do(b, &csta.GetDoNotDisturb{Device: device("1001")})
+	b.watch("1001")
+	refuses(b, &csta.SetDoNotDisturb{Device: device("1001"), DoNotDisturbOn: true}, csta.Operation, "privilegeViolationSpecifiedDevice")
+	do(b, &csta.ClearConnection{ConnectionToBeCleared: id})
+	bob.Wait("ended")
+	b.idle()
+}

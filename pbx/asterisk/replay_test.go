@@ -1,0 +1,150 @@
+package asterisk
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// Recorded events of real calls lead to these CSTA events. The files end in .ami
+// and hold what an Asterisk 22, in one case a 16, has written.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.ami")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			got := replay(t, file)
+			golden := strings.TrimSuffix(file, ".ami") + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("%s:\n%s\nnot\n%s", file, got, want)
+			}
+		})
+	}
+}
+
+// replay runs a driver on a PBX that writes the events of the file, and returns
+// what it reports of it, an event a line.
+func replay(t *testing.T, file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// At the end somebody calls from a line that is in none of the files.
+	const last = "1999"
+	script := strings.TrimSpace(string(text)) + "\n\nEvent: Newchannel\nChannel: PJSIP/" + last + "-00000001\nChannelState: 4\nExten: 1\n" +
+		"Uniqueid: last\nLinkedid: last\n\n"
+	s := defaults()
+	s.Address, s.Secret = fakeAMI(t, strings.ReplaceAll(script, "\n", "\r\n")), "secret"
+	d, err := New(s, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var seen strings.Builder
+	over := false
+	err = d.Run(ctx, func(device string, msg csta.Message) {
+		if over = over || device == last; over {
+			cancel()
+			return
+		}
+		fmt.Fprintf(&seen, "%s\n", strings.TrimSpace(device+" "+line(msg)))
+	})
+	if !over {
+		t.Errorf("not all was read: %v", err)
+	}
+	for _, c := range d.calls.List() {
+		if c.ID != "last" {
+			fmt.Fprintf(&seen, "left: %s\n", c.ID)
+		}
+	}
+	return seen.String()
+}
+
+// fakeAMI is a manager interface that has no channels at first and agrees to
+// everything. After the snapshot it writes the script.
+func fakeAMI(t *testing.T, script string) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	t.Cleanup(func() {
+		_ = l.Close()
+		wg.Wait()
+	})
+	wg.Go(func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "Asterisk Call Manager/11.0.0\r\n")
+		in := bufio.NewScanner(conn)
+		action, id := "", ""
+		for in.Scan() {
+			key, value, _ := strings.Cut(in.Text(), ": ")
+			switch key {
+			case "Action":
+				action = value
+			case "ActionID":
+				id = value
+			case "":
+				if action == "Status" {
+					fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nEventList: start\r\n\r\n", id)
+					fmt.Fprintf(conn, "Event: StatusComplete\r\nActionID: %s\r\nEventList: Complete\r\n\r\n%s", id, script)
+				} else {
+					fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nChallenge: 1\r\n\r\n", id)
+				}
+				id = ""
+			}
+		}
+	})
+	return l.Addr().String()
+}
+
+// A driver whose PBX says nothing sensible ends its Run, and leaves nothing.
+func TestBadPBX(t *testing.T) {
+	t.Parallel()
+	s := defaults()
+	s.Address, s.Secret = fakeAMI(t, "no event at all"), "secret"
+	d, err := New(s, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err = d.Run(ctx, func(_ string, msg csta.Message) {
+		if s, ok := msg.(*csta.SystemStatus); ok && s.SystemStatus == pbx.StatusNormal {
+			cancel()
+		}
+	})
+	if err == nil {
+		t.Error("Run returned no error")
+	}
+}
