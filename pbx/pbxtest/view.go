@@ -13,7 +13,7 @@ import (
 type View struct {
 	own   string // the deviceID of the line's own connections
 	calls map[string]map[string]csta.LocalConnectionState
-	over  map[string]bool // calls that the line has left for good
+	over  map[string]bool // calls that the line has left
 }
 
 // NewView returns the view of a line without calls; own is the deviceID of its
@@ -93,7 +93,11 @@ func (v *View) Take(ev csta.Event) error {
 		return fmt.Errorf("localConnectionInfo is missing")
 	}
 	if v.over[call] {
-		return fmt.Errorf("the line has left call %s", call)
+		// A call that was sent away may be sent back: it comes by alerting.
+		if st.to != pbx.Alerting || device != v.own {
+			return fmt.Errorf("the line has left call %s", call)
+		}
+		delete(v.over, call)
 	}
 	in := v.state(call, v.own) != pbx.Null
 	_, diverted := ev.(*csta.DivertedEvent)
