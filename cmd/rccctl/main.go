@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -53,7 +54,9 @@ type tool struct {
 	prompt  bool
 	count   int
 	timeout time.Duration
-	out     io.Writer
+
+	mu  sync.Mutex // events and answers are printed by different goroutines
+	out io.Writer
 }
 
 // A command is a word of the command line.

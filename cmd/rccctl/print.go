@@ -11,6 +11,8 @@ import (
 
 // print writes a message in a line: as JSON, or its name and its elements.
 func (t *tool) print(m csta.Message) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	text, err := json.Marshal(m)
 	if err != nil {
 		fmt.Fprintf(t.out, "%s: %v\n", csta.Name(m), err)
