@@ -481,6 +481,32 @@ func TestAdapterRestart(t *testing.T) {
 	r.want(t, "Delivered a alerting", "link false", "Established a connected", "link true")
 }
 
+// An adapter that is killed does not take leave: who watches is told, and its
+// lines are away, not unknown. Another instance takes its place.
+func TestAdapterKilled(t *testing.T) {
+	l := newLab(t)
+	gateway := l.conn
+	l.stop()
+	l.conn = l.connect(ConnectConfig{Server: l.server})
+	l.startAdapter("killed")
+	<-l.pbx.linked
+	r := &recorder{}
+	_, _ = l.client.Watch(t.Context(), l.line("1002"), r)
+	l.conn.Close()
+	r.want(t, "link false")
+	_, err := l.client.Line(t.Context(), "1002")
+	_, err2 := csta.Call(t.Context(), l.client.PBX("main"), makeCall("1002"))
+	for _, err := range []error{err, err2} {
+		if !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "resourceOutOfService"}) {
+			t.Errorf("the PBX of a killed adapter: %v", err)
+		}
+	}
+	l.stop()
+	l.conn = gateway
+	l.startAdapter("another")
+	r.want(t, "link false", "link true")
+}
+
 // Two adapters of one PBX: the second waits until the first is gone.
 func TestSecondAdapterWaits(t *testing.T) {
 	l := newLab(t)

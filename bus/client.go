@@ -57,7 +57,8 @@ type Client struct {
 type exchange struct {
 	name   string
 	entry  Entry
-	served bool // the entry is in the directory
+	served bool      // the entry is in the directory
+	seen   time.Time // when the entry came last
 	lines  *digitmod.Lines
 	up     bool   // what watchers were told last
 	epoch  string // of the last event
@@ -150,11 +151,12 @@ func (s *Subscription) Close() {
 	s.c.work.Wait()
 }
 
-// housekeep notices a lost connection to the bus, entries that vanished, and
-// events that never came.
+// housekeep notices a lost connection to the bus and adapters that were killed,
+// and repeats what adapters must be told.
 func (c *Client) housekeep(ctx context.Context, status chan nats.Status) {
-	tick := time.NewTicker(watchRenewal)
-	defer tick.Stop()
+	watches, entries := time.NewTicker(watchRenewal), time.NewTicker(renewal)
+	defer watches.Stop()
+	defer entries.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -164,8 +166,10 @@ func (c *Client) housekeep(ctx context.Context, status chan nats.Status) {
 				return
 			}
 			c.connection(s == nats.CONNECTED)
-		case <-tick.C:
+		case <-watches.C:
 			c.renewWatches()
+		case <-entries.C:
+			c.expire()
 		}
 	}
 }
@@ -198,9 +202,7 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 	defer c.mu.Unlock()
 	x := c.exchange(e.Key())
 	if e.Operation() != jetstream.KeyValuePut {
-		x.served = false
-		x.stale = true
-		c.tell(x, false)
+		c.gone(x)
 		return
 	}
 	var entry Entry
@@ -218,7 +220,7 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 	if entry.Epoch == x.epoch && entry.Seq < x.seq {
 		entry.Link = x.entry.Link // an event told the newer state already
 	}
-	x.served, x.entry = true, entry
+	x.served, x.entry, x.seen = true, entry, time.Now()
 	switch {
 	case x.epoch == "" || back && x.epoch != entry.Epoch:
 		// Nothing seen yet, or another life of the adapter.
@@ -239,6 +241,25 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 		}
 	}
 	c.refresh(x)
+}
+
+// gone takes in that nobody serves the PBX any more.
+func (c *Client) gone(x *exchange) {
+	x.served, x.stale = false, true
+	c.tell(x, false)
+}
+
+// expire notices the adapters that were killed: a bucket drops an entry that is
+// too old without telling who watches it.
+func (c *Client) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, x := range c.pbxs {
+		if x.served && time.Since(x.seen) > entryLife {
+			c.log.Warn("the adapter is gone", "pbx", x.name, "instance", x.entry.Instance)
+			c.gone(x)
+		}
+	}
 }
 
 // refresh brings the watchers of a PBX up to date: with a snapshot first where
