@@ -45,14 +45,14 @@ func newBench(t *testing.T, change func(*Settings)) *pbxtest.Bench {
 	}
 	var m csta.Mux
 	d.Services(&m)
-	f := &fan{watch: map[string]map[int]pbxtest.Watcher{}}
+	var f pbxtest.Fan
 	normal := make(chan struct{})
 	var once sync.Once
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
 		_ = pbx.Keep(ctx, d, func(device string, msg csta.Message) {
-			f.emit(device, msg)
+			f.Emit(device, msg)
 			if st, ok := msg.(*csta.SystemStatus); ok && st.SystemStatus == pbx.StatusNormal {
 				once.Do(func() { close(normal) })
 			}
@@ -86,7 +86,7 @@ func newBench(t *testing.T, change func(*Settings)) *pbxtest.Bench {
 				if _, err := csta.Call(t.Context(), &m, &csta.MonitorStart{MonitorObject: &csta.MonitorObject{DeviceObject: csta.Device(device)}}); err != nil {
 					t.Error(err)
 				}
-				return f.add(device, w)
+				return f.Watch(device, w)
 			}}
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Restore, Calls: d.calls.List, Impatient: line(impatient),
@@ -140,44 +140,5 @@ func person(u *asterisktest.UA) pbxtest.Person {
 			}
 			return dial("*79")
 		},
-	}
-}
-
-// A fan passes events to who watches.
-type fan struct {
-	mu    sync.Mutex
-	next  int
-	watch map[string]map[int]pbxtest.Watcher
-}
-
-func (f *fan) emit(device string, msg csta.Message) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if s, ok := msg.(*csta.SystemStatus); ok {
-		for _, ws := range f.watch {
-			for _, w := range ws {
-				w.Link(s.SystemStatus == pbx.StatusNormal)
-			}
-		}
-		return
-	}
-	for _, w := range f.watch[device] {
-		w.Event(msg.(csta.Event))
-	}
-}
-
-func (f *fan) add(device string, w pbxtest.Watcher) (stop func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.watch[device] == nil {
-		f.watch[device] = map[int]pbxtest.Watcher{}
-	}
-	f.next++
-	n := f.next
-	f.watch[device][n] = w
-	return func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		delete(f.watch[device], n)
 	}
 }

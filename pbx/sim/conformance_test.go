@@ -64,56 +64,17 @@ func start(t *testing.T, f func(ctx context.Context) error) {
 
 var fast = pbx.Backoff{Min: time.Millisecond, Max: time.Millisecond}
 
-// fan passes events to who watches.
-type fan struct {
-	mu    sync.Mutex
-	next  int
-	watch map[string]map[int]pbxtest.Watcher
-}
-
-func (f *fan) emit(device string, msg csta.Message) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if s, ok := msg.(*csta.SystemStatus); ok {
-		for _, ws := range f.watch {
-			for _, w := range ws {
-				w.Link(s.SystemStatus == pbx.StatusNormal)
-			}
-		}
-		return
-	}
-	for _, w := range f.watch[device] {
-		w.Event(msg.(csta.Event))
-	}
-}
-
-func (f *fan) add(device string, w pbxtest.Watcher) (stop func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.watch[device] == nil {
-		f.watch[device] = map[int]pbxtest.Watcher{}
-	}
-	f.next++
-	n := f.next
-	f.watch[device][n] = w
-	return func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		delete(f.watch[device], n)
-	}
-}
-
 func TestDriver(t *testing.T) {
 	pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench {
 		s := newSim(t)
 		var m csta.Mux
 		s.Services(&m)
-		f := &fan{watch: map[string]map[int]pbxtest.Watcher{}}
+		var f pbxtest.Fan
 		normal := make(chan struct{})
 		var once sync.Once
 		start(t, func(ctx context.Context) error {
 			return pbx.Keep(ctx, s, func(device string, msg csta.Message) {
-				f.emit(device, msg)
+				f.Emit(device, msg)
 				if device == "" {
 					once.Do(func() { close(normal) })
 				}
@@ -121,7 +82,7 @@ func TestDriver(t *testing.T) {
 		})
 		<-normal
 		return bench(s, func(device string) *pbxtest.Line {
-			return &pbxtest.Line{ID: device, Handler: &m, Features: m.Features(device), Watch: func(w pbxtest.Watcher) func() { return f.add(device, w) }}
+			return &pbxtest.Line{ID: device, Handler: &m, Features: m.Features(device), Watch: func(w pbxtest.Watcher) func() { return f.Watch(device, w) }}
 		})
 	})
 }
