@@ -20,23 +20,14 @@ type Joining struct {
 // In a single-step transfer there is no secondary call: the new party enters
 // the resulting call by Delivered or Established. The far ends keep their
 // states: one that still alerts goes on alerting, one that holds goes on
-// holding. Where there is no far end the device is reported as cleared. A joining of calls that the device is not in, or into a third call,
-// changes nothing.
+// holding. Where there is no far end the device is reported as cleared. A
+// joining of calls that the device is not in, or into a third call, changes
+// nothing.
 func (m *Calls) Transferred(j Joining) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	joined := m.join(j, false)
-	for _, conn := range joined.all {
-		if !conn.Own {
-			continue
-		}
-		ev := &csta.TransferedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), TransferringDevice: joined.by,
-			TransferredToDevice: orNotKnown(j.To), TransferredConnections: joined.items(j.Result), LocalConnectionInfo: conn.State, Cause: j.Cause}
-		if j.Secondary != "" {
-			ev.SecondaryOldCall = csta.Connection(j.Secondary, j.Device)
-		}
-		m.emit(conn.Device, ev)
-	}
+	m.tellJoined(j, false, func(done joined, secondary csta.ConnectionID, local csta.LocalConnectionState) csta.Event {
+		return &csta.TransferedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), SecondaryOldCall: secondary, TransferringDevice: done.by,
+			TransferredToDevice: orNotKnown(j.To), TransferredConnections: done.items(j.Result), LocalConnectionInfo: local, Cause: j.Cause}
+	})
 }
 
 // Conferenced reports that the device joined its two calls and stayed. It is
@@ -44,19 +35,26 @@ func (m *Calls) Transferred(j Joining) {
 // conference that keeps its callID cannot be told from a second one: it is to be
 // reported once.
 func (m *Calls) Conferenced(j Joining) {
+	m.tellJoined(j, true, func(done joined, secondary csta.ConnectionID, local csta.LocalConnectionState) csta.Event {
+		return &csta.ConferencedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), SecondaryOldCall: secondary, ConferencingDevice: done.by,
+			AddedParty: orNotKnown(j.To), ConferenceConnections: done.items(j.Result), LocalConnectionInfo: local, Cause: j.Cause}
+	})
+}
+
+// tellJoined joins the calls and emits the event to each own device that was in
+// either, made anew for each: its receivers own it.
+func (m *Calls) tellJoined(j Joining, stays bool, event func(done joined, secondary csta.ConnectionID, local csta.LocalConnectionState) csta.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	joined := m.join(j, true)
-	for _, conn := range joined.all {
-		if !conn.Own {
-			continue
+	var secondary csta.ConnectionID
+	if j.Secondary != "" {
+		secondary = csta.Connection(j.Secondary, j.Device)
+	}
+	done := m.join(j, stays)
+	for _, conn := range done.all {
+		if conn.Own {
+			m.emit(conn.Device, event(done, secondary, conn.State))
 		}
-		ev := &csta.ConferencedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), ConferencingDevice: joined.by,
-			AddedParty: orNotKnown(j.To), ConferenceConnections: joined.items(j.Result), LocalConnectionInfo: conn.State, Cause: j.Cause}
-		if j.Secondary != "" {
-			ev.SecondaryOldCall = csta.Connection(j.Secondary, j.Device)
-		}
-		m.emit(conn.Device, ev)
 	}
 }
 
