@@ -33,6 +33,8 @@ type DeviceAttributes struct {
 	DelayTolerance                        string `json:"delayTolerance,omitempty"`
 	SwitchingSubDomainCCIEType            string `json:"switchingSubDomainCCIEType,omitempty"`
 	SwitchingSubDomainInformationElements string `json:"switchingSubDomainInformationElements,omitempty"`
+	PrivateNumber                         string `json:"privateNumber,omitempty" csta:"since=6"`
+	PrivateName                           string `json:"privateName,omitempty" csta:"since=6"`
 }
 
 // Device returns the DeviceID of a device inside the PBX.
@@ -170,6 +172,13 @@ type PrivateData struct {
 	Private string `json:"private,omitempty"`
 	// Text is the content of the string element.
 	Text string `json:"string,omitempty"`
+}
+
+// LocationInfo tells where a device is (edition 6). Its elements are passed on
+// as they came: nothing here reads them.
+type LocationInfo struct {
+	// XML is the content of the element: a self-contained fragment.
+	XML string `json:"xml,omitempty"`
 }
 
 // HexBinary is an octet string, hexadecimal in XML and JSON.
