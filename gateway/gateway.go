@@ -39,7 +39,9 @@ type Peer struct {
 	Users []string
 	// From is the user part of who it is.
 	From string
-	// Send queues an event to the client. It must not block.
+	// Dialect is what the client expects where the standard leaves a choice.
+	Dialect Dialect
+	// Send queues an event or a SystemStatus to the client. It must not block.
 	Send func(csta.Message)
 	Log  *slog.Logger
 }
@@ -82,9 +84,13 @@ func (g *Gateway) Open(ctx context.Context, p Peer) (*Session, error) {
 	if c := parameter(written, "phone-context"); c != "" {
 		phoneContext = c
 	}
-	return &Session{g: g, line: line, written: written, phoneContext: phoneContext, send: p.Send,
+	s := &Session{g: g, line: line, written: written, phoneContext: phoneContext, dialect: p.Dialect, send: p.Send,
 		log:      p.Log.With("pbx", line.PBX, "line", line.Device),
-		monitors: map[string]*monitor{}, dialled: map[string]*dialledNumber{}}, nil
+		monitors: map[string]*monitor{}, dialled: map[string]*dialledNumber{}}
+	if p.Dialect.Link == NoticeBySystem || p.Dialect.Link == NoticeByBoth {
+		s.unwatch, _ = g.Bus.WatchLink(line.PBX, systemNotices{s})
+	}
+	return s, nil
 }
 
 // parameter returns the value of a URI parameter, empty if there is none.

@@ -38,6 +38,8 @@ type settings struct {
 	SIPSessionExpires string `split_words:"true" default:"1800" desc:"seconds, RFC 4028; below 90 only for laboratories"`
 	SIPMinSe          string `split_words:"true" default:"90" desc:"seconds, the shortest session interval that a client may ask for"`
 	SIPErrorStyle     string `split_words:"true" default:"csta" desc:"csta: a refused service is a 200 with CSTAErrorCode; sip: a SIP 4xx with that body"`
+	SIPClients        string `split_words:"true" desc:"how clients are treated that want it other: YAML, a list of {agent, peer, profile, errors, numbers, link}; see docs/clients.md"`
+	SIPClientsFile    string `split_words:"true" desc:"path of a file with it"`
 	SIPPhoneContext   string `split_words:"true" desc:"phone-context of local numbers shown to clients whose line URI has none"`
 	Directory         string `split_words:"true" desc:"SIP user → line where a client names no line; YAML, such as {alice: 1001}"`
 	DirectoryFile     string `split_words:"true" desc:"path of a file with it"`
@@ -67,6 +69,7 @@ type pbxSettings struct {
 type config struct {
 	sip          cstasip.Config
 	phoneContext string
+	clients      clientTable
 	directory    map[string]string
 	http         string
 	natsURL      string
@@ -110,6 +113,7 @@ func load(environ []string) (*config, error) {
 
 	c.loadSIP(&s, &m)
 	c.loadBus(&s, &m)
+	c.clients = parseClients(textOf("RCC_SIP_CLIENTS", s.SIPClients, s.SIPClientsFile, &m), &m)
 	c.phoneContext = s.SIPPhoneContext
 	if strings.ContainsAny(s.SIPPhoneContext, ";?<>\"@ \t\r\n") {
 		m.add("RCC_SIP_PHONE_CONTEXT", s.SIPPhoneContext, "not a domain or a global number")

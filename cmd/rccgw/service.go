@@ -193,8 +193,13 @@ func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGrou
 	cfg.Log = s.log
 	cfg.Agent = "rccgw/" + buildVersion()
 	cfg.Open = func(ctx context.Context, d *cstasip.Dialog) (cstasip.Session, error) {
+		name, t := s.c.clients.of(d.UserAgent, d.Peer.Addr())
+		if t.Errors != "" {
+			d.SetErrorStyle(t.Errors)
+		}
 		session, err := g.Open(ctx, gateway.Peer{
-			Line: d.Line, Users: []string{cstasip.User(d.To), cstasip.User(d.RequestURI)}, From: cstasip.User(d.From),
+			Dialect: gateway.Dialect{Numbers: t.Numbers, Link: t.Link},
+			Line:    d.Line, Users: []string{cstasip.User(d.To), cstasip.User(d.RequestURI)}, From: cstasip.User(d.From),
 			Send: func(m csta.Message) {
 				if err := d.Send(m); err != nil {
 					s.log.Debug("event not sent", "dialog", d.ID(), "error", err)
@@ -203,7 +208,7 @@ func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGrou
 		if err != nil {
 			return nil, refusal(err)
 		}
-		s.log.Info("dialog opened", "dialog", d.ID(), "line", session.Line().Device, "pbx", session.Line().PBX, "peer", d.Peer, "agent", d.UserAgent)
+		s.log.Info("dialog opened", "dialog", d.ID(), "line", session.Line().Device, "pbx", session.Line().PBX, "peer", d.Peer, "agent", d.UserAgent, "profile", name)
 		return session, nil
 	}
 	var err error

@@ -43,6 +43,7 @@ type Config struct {
 	SessionExpires, MinSE time.Duration
 
 	// ErrorStyle says how a refused service is answered; ErrorsInCSTA if empty.
+	// See Dialog.SetErrorStyle.
 	ErrorStyle ErrorStyle
 
 	// Open is called for each INVITE that could be accepted, in a goroutine of
