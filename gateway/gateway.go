@@ -39,6 +39,8 @@ type Peer struct {
 	Users []string
 	// From is the user part of who it is.
 	From string
+	// Lines are those that it may control; nil: all.
+	Lines *digitmod.Lines
 	// Send queues an event to the client. It must not block.
 	Send func(csta.Message)
 	Log  *slog.Logger
@@ -68,7 +70,8 @@ func (g *Gateway) lineOf(p Peer) string {
 }
 
 // Open returns a session for the peer's line. Its errors are those of
-// bus.Client.Line.
+// bus.Client.Line, and operation/privilegeViolationSpecifiedDevice for a line
+// that the peer may not control.
 func (g *Gateway) Open(ctx context.Context, p Peer) (*Session, error) {
 	written := g.lineOf(p)
 	if written == "" {
@@ -77,6 +80,13 @@ func (g *Gateway) Open(ctx context.Context, p Peer) (*Session, error) {
 	line, err := g.Bus.Line(ctx, written)
 	if err != nil {
 		return nil, err
+	}
+	if p.Lines != nil {
+		_, canonical := p.Lines.Match(line.Device)
+		_, local := p.Lines.Match(line.Local)
+		if !canonical && !local {
+			return nil, csta.Errorf(csta.Operation, "privilegeViolationSpecifiedDevice", "line %q: not allowed to %s", written, p.From)
+		}
 	}
 	phoneContext := g.PhoneContext
 	if c := parameter(written, "phone-context"); c != "" {

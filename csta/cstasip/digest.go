@@ -32,8 +32,13 @@ type Auth struct {
 	// "rccgw" if empty.
 	Realm string
 
-	// Users are all who may register. Offered is what each of them can answer:
-	// SHA-256 before MD5, or one of them where some user has only that.
+	// Algorithms are offered in this order, "SHA-256" and "MD5" if there are none
+	// (RFC 8760). Not every client passes over the one that it does not know:
+	// baresip 1.1 registers only where it is offered MD5 alone.
+	Algorithms []string
+
+	// Users are all who may register. What some of them cannot answer, for lack of
+	// that HA1, is not offered.
 	Users map[string]Credential
 
 	// Dialogs has an INVITE that opens a dialog authenticated as well, see
@@ -52,6 +57,12 @@ type Auth struct {
 	MaxBindings int // of all users, 200,000 if zero; more are refused with 503
 }
 
+// Check returns every mistake in the configuration, and no secret.
+func (a *Auth) Check() error {
+	_, err := newAuthority(*a)
+	return err
+}
+
 // A Credential is what a user is known by: the password, or its hashes
 // HA1 = H(user:realm:password) in hexadecimal digits (RFC 7616 §3.4.2).
 type Credential struct {
@@ -59,7 +70,7 @@ type Credential struct {
 	MD5, SHA256 string // HA1; of the password if empty
 }
 
-// The algorithms, in the order in which they are offered (RFC 8760 §2.4).
+// The algorithms.
 const (
 	algSHA256 = "SHA-256"
 	algMD5    = "MD5"
@@ -74,8 +85,7 @@ type authority struct {
 	nonces     nonces
 }
 
-// newAuthority checks the configuration. The error lists every mistake in it,
-// and no secret.
+// newAuthority prepares the configuration. Its errors are those of Auth.Check.
 func newAuthority(cfg Auth) (*authority, error) {
 	set(&cfg.Realm, "rccgw")
 	set(&cfg.NonceLife, 5*time.Minute)
@@ -102,7 +112,14 @@ func newAuthority(cfg Auth) (*authority, error) {
 			wrong = append(wrong, fmt.Errorf("cstasip: user %q: neither password nor HA1", clip(user)))
 		}
 	}
-	for _, alg := range []string{algSHA256, algMD5} {
+	if len(cfg.Algorithms) == 0 {
+		cfg.Algorithms = []string{algSHA256, algMD5}
+	}
+	for i, alg := range cfg.Algorithms {
+		if alg != algSHA256 && alg != algMD5 || slices.Index(cfg.Algorithms, alg) < i {
+			wrong = append(wrong, fmt.Errorf("cstasip: algorithm %q: want SHA-256, MD5 or both", clip(alg)))
+			continue
+		}
 		all, known := true, map[string]string{}
 		for user, c := range cfg.Users {
 			h := c.SHA256
@@ -125,7 +142,7 @@ func newAuthority(cfg Auth) (*authority, error) {
 		}
 	}
 	if len(wrong) == 0 && len(a.algorithms) == 0 {
-		wrong = append(wrong, errors.New("cstasip: users with an HA1 for MD5 only and users with one for SHA-256 only: no algorithm is everybody's"))
+		wrong = append(wrong, fmt.Errorf("cstasip: algorithm %s: not every user has a password or that HA1", strings.Join(cfg.Algorithms, " or ")))
 	}
 	if len(wrong) > 0 {
 		slices.SortFunc(wrong, func(x, y error) int { return strings.Compare(x.Error(), y.Error()) })
@@ -272,8 +289,8 @@ func (s *Server) authenticate(m *message) (user string, a answer) {
 	return sig.username, answer{status: 200}
 }
 
-// challenge asks for a signature: one header for each algorithm, the best first
-// (RFC 8760 §2.4), all with the same nonce.
+// challenge asks for a signature: one header for each algorithm, of which clients
+// take the first that they know (RFC 8760 §2.4), all with the same nonce.
 func (a *authority) challenge(now time.Time, stale bool) answer {
 	nonce := a.nonces.issue(now)
 	var b strings.Builder

@@ -171,7 +171,7 @@ func TestNonces(t *testing.T) {
 }
 
 func TestAuthMistakes(t *testing.T) {
-	_, err := newAuthority(Auth{Realm: `a"b`, MinExpires: time.Hour, MaxExpires: time.Minute, Users: map[string]Credential{
+	_, err := newAuthority(Auth{Realm: `a"b`, Algorithms: []string{"MD5", "SHA-256", "MD4", "MD5"}, MinExpires: time.Hour, MaxExpires: time.Minute, Users: map[string]Credential{
 		"":        {Password: "hidden1"},
 		"a:b":     {Password: "hidden2"},
 		"nothing": {},
@@ -181,7 +181,7 @@ func TestAuthMistakes(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{`realm "a\"b"`, "1h0m0s to 1m0s", `user "":`, `user "a:b"`, `user "nothing": neither`, `user "short": HA1 for MD5`, `user "long": HA1 for SHA-256`} {
+	for _, want := range []string{`algorithm "MD4"`, `algorithm "MD5"`, `realm "a\"b"`, "1h0m0s to 1m0s", `user "":`, `user "a:b"`, `user "nothing": neither`, `user "short": HA1 for MD5`, `user "long": HA1 for SHA-256`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing about %s in\n%v", want, err)
 		}
@@ -193,7 +193,7 @@ func TestAuthMistakes(t *testing.T) {
 		t.Errorf("no users: %v", err)
 	}
 	md5, sha := Credential{MD5: strings.Repeat("ab", 16)}, Credential{SHA256: strings.Repeat("ab", 32)}
-	if _, err = newAuthority(Auth{Users: map[string]Credential{"a": md5, "b": sha}}); err == nil || !strings.Contains(err.Error(), "no algorithm") {
+	if _, err = newAuthority(Auth{Users: map[string]Credential{"a": md5, "b": sha}}); err == nil || !strings.Contains(err.Error(), "SHA-256 or MD5: not every user") {
 		t.Errorf("no common algorithm: %v", err)
 	}
 	for want, users := range map[string]map[string]Credential{
@@ -205,6 +205,9 @@ func TestAuthMistakes(t *testing.T) {
 		if err != nil || fmt.Sprint(a.algorithms) != want {
 			t.Errorf("%v, %v; want %s", a.algorithms, err, want)
 		}
+	}
+	if a, err := newAuthority(Auth{Algorithms: []string{"MD5"}, Users: map[string]Credential{"a": {Password: "x"}}}); err != nil || fmt.Sprint(a.algorithms) != "[MD5]" {
+		t.Errorf("%v, %v; want MD5", a, err)
 	}
 }
 
