@@ -83,12 +83,12 @@ func (a *authority) contacts(m *message) (contacts []contact, all bool, refused 
 	bad := func(field, value string) ([]contact, bool, answer) {
 		return nil, false, answer{status: 400, reason: headerText("Bad " + field + " " + clip(value))}
 	}
-	// What cannot be read is as good as 3600 (RFC 3261 §10.2.1.1).
+	// What is not there or cannot be read is as good as 3600 (RFC 3261 §10.2.1.1).
 	interval := func(value string) time.Duration {
 		if n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 32); err == nil {
 			return time.Duration(n) * time.Second
 		}
-		return time.Hour
+		return max(time.Hour, a.MinExpires)
 	}
 	list := m.list("contact")
 	expires := m.header("expires")
@@ -198,7 +198,7 @@ func (r *registrar) update(a *authority, user string, m *message, contacts []con
 			r.remove(user, olds[i])
 		}
 		if c.interval > 0 {
-			r.add(user, &binding{uri: c.uri, params: c.params, callID: m.callID, cseq: m.cseq, expires: now.Add(c.interval), conn: m.flow.conn}, c.interval)
+			r.add(user, &binding{uri: c.uri, params: c.params, callID: strings.Clone(m.callID), cseq: m.cseq, expires: now.Add(c.interval), conn: m.flow.conn}, c.interval)
 		}
 	}
 	return answer{status: 200}

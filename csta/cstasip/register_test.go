@@ -1,6 +1,7 @@
 package cstasip
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -112,6 +113,8 @@ func TestRegisterIsRefused(t *testing.T) {
 		"an endless contact":        {[]string{"Contact: <sip:" + strings.Repeat("a", maxContact) + "@192.0.2.9>"}, 400, ""},
 		"q above one":               {[]string{"Contact: <sip:a@192.0.2.9>;q=1.1"}, 400, ""},
 		"q of four decimals":        {[]string{"Contact: <sip:a@192.0.2.9>;q=0.1234"}, 400, ""},
+		"two expiries, one bad":     {[]string{"Contact: <sip:a@192.0.2.9>;expires=600, <sip:b@192.0.2.9>;expires=1"}, 423, ""},
+		"a quote that does not end": {[]string{`Contact: <sip:a@192.0.2.9>;x="y`}, 400, ""},
 		"one contact twice":         {[]string{"Contact: <sip:a@192.0.2.9>, <sip:a@192.0.2.9>"}, 400, ""},
 		"more contacts than a user": {[]string{"Contact: <sip:a@192.0.2.9>, <sip:b@192.0.2.9>, <sip:c@192.0.2.9>"}, 403, ""},
 	} {
@@ -296,6 +299,26 @@ func TestRegistration(t *testing.T) {
 		if f := b.Stats().AuthFailures; f != 0 {
 			t.Errorf("%d failures", f)
 		}
+
+		// Nobody waits for a refresh that gets no answer.
+		if r, err = e.Register(t.Context(), RegisterConfig{AOR: "sip:bob@lab.example", Password: "hush", Expires: 10 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		n.mu.Lock()
+		n.lose = func([]byte) bool { return true }
+		n.mu.Unlock()
+		time.Sleep(9*time.Minute + 40*time.Second)
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		start := time.Now()
+		if err := r.Close(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("closed with %v after %v", err, time.Since(start))
+		}
+		n.mu.Lock()
+		n.lose = nil
+		n.mu.Unlock()
+		time.Sleep(time.Minute)
+		registrations(0)
 
 		// One that nobody closes ends with its endpoint, and expires.
 		if _, err := e.Register(t.Context(), RegisterConfig{AOR: "sip:bob@lab.example", Password: "hush"}); err != nil {

@@ -31,9 +31,11 @@ type RegisterConfig struct {
 // A Registration keeps a user registered with the server of its endpoint (RFC 3261
 // §10.2) until it is closed, or the endpoint.
 type Registration struct {
-	e     *Endpoint
-	cfg   RegisterConfig
-	login login
+	e      *Endpoint
+	cfg    RegisterConfig
+	login  login
+	ctx    context.Context // of the refreshes
+	cancel context.CancelFunc
 
 	asking sync.Mutex // one REGISTER at a time, in the order of their CSeqs
 	leg    leg        // of the REGISTERs; guarded by asking
@@ -67,6 +69,7 @@ func (e *Endpoint) Register(ctx context.Context, cfg RegisterConfig) (*Registrat
 	_, domain, _ := strings.Cut(rest, "@")
 	domain, _, _ = strings.Cut(domain, ";")
 	r := &Registration{e: e, cfg: cfg, login: login{user: cfg.User, password: cfg.Password}}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.leg = leg{
 		core: &e.core, callID: newTag() + "@" + host, local: "<" + cfg.AOR + ">;tag=" + newTag(), remote: "<" + cfg.AOR + ">",
 		target: scheme + ":" + domain, network: e.way.network, user: uriUser(cfg.AOR),
@@ -74,11 +77,13 @@ func (e *Endpoint) Register(ctx context.Context, cfg RegisterConfig) (*Registrat
 	r.uri, _, _ = nameAddr(strings.TrimSpace(strings.TrimPrefix(r.leg.contact(e.way), "Contact: ")))
 	granted, err := r.register(ctx, cfg.Expires)
 	if err != nil {
+		r.cancel()
 		return nil, err
 	}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
+		r.cancel()
 		return nil, ErrEnded
 	}
 	if e.registrations == nil {
@@ -95,6 +100,9 @@ func (e *Endpoint) Register(ctx context.Context, cfg RegisterConfig) (*Registrat
 func (r *Registration) plan(granted time.Duration, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
 	r.err = err
 	wait := granted - min(32*time.Second, granted/3)
 	if err != nil {
@@ -103,23 +111,18 @@ func (r *Registration) plan(granted time.Duration, err error) {
 	} else {
 		r.pause = 0
 	}
-	switch {
-	case r.closed:
-	case r.timer == nil:
+	if r.timer == nil {
 		r.timer = time.AfterFunc(wait, func() { r.e.spawn(r.refresh) })
-	default:
-		r.timer.Reset(wait)
+		return
 	}
+	r.timer.Reset(wait)
 }
 
 func (r *Registration) refresh() {
-	ctx, stop := context.WithTimeout(context.Background(), 2*patience)
+	ctx, stop := context.WithTimeout(r.ctx, 2*patience)
 	defer stop()
 	granted, err := r.register(ctx, r.cfg.Expires)
-	if errors.Is(err, ErrEnded) {
-		return
-	}
-	if err != nil {
+	if err != nil && r.ctx.Err() == nil {
 		r.cfg.Log.Warn("registration failed", "aor", r.cfg.AOR, "error", err)
 	}
 	r.plan(granted, err)
@@ -154,6 +157,7 @@ func (r *Registration) stop() bool {
 		return false
 	}
 	r.closed, r.err = true, ErrEnded
+	r.cancel()
 	if r.timer != nil {
 		r.timer.Stop()
 	}
@@ -190,11 +194,8 @@ func (r *Registration) register(ctx context.Context, interval time.Duration) (gr
 func (r *Registration) exchange(ctx context.Context, interval time.Duration) (*message, error) {
 	r.asking.Lock()
 	defer r.asking.Unlock()
-	r.mu.Lock()
-	closed := r.closed
-	r.mu.Unlock()
-	if closed && interval > 0 {
-		return nil, ErrEnded // a refresh that Close has overtaken
+	if err := ctx.Err(); err != nil {
+		return nil, err // a refresh that Close has overtaken
 	}
 	m, err := r.login.attempt(func() (*message, error) {
 		return r.e.ask(ctx, func() (*sip.Request, error) {
