@@ -34,7 +34,7 @@ type Auth struct {
 
 	// Algorithms are offered in this order, "SHA-256" and "MD5" if there are none
 	// (RFC 8760). Not every client passes over the one that it does not know:
-	// baresip 1.1 registers only where it is offered MD5 alone.
+	// baresip 1.1 and sipp 3.6 register only where they are offered MD5 alone.
 	Algorithms []string
 
 	// Users are all who may register. What some of them cannot answer, for lack of

@@ -406,6 +406,18 @@ func TestStaleNonce(t *testing.T) {
 		}
 		time.Sleep(5*time.Minute - 1)
 		ask(3, 200, answerTo(m, algMD5, invite, c.target, "alice", "secret", 1))
+
+		// One of the server before it was started again is told the same.
+		before, err := newAuthority(*b.cfg.Auth)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, value, _ := strings.Cut(before.challenge(time.Now(), false).headers, ": ")
+		m = ask(4, 401, answerTo(&message{headers: []sip.Header{sip.NewHeader("WWW-Authenticate", value)}}, algMD5, invite, c.target, "alice", "secret", 1))
+		if !strings.Contains(m.header("www-authenticate"), "stale=true") {
+			t.Errorf("told %q", m.header("www-authenticate"))
+		}
+		ask(5, 200, answerTo(m, algSHA256, invite, c.target, "alice", "secret", 1))
 	})
 }
 
