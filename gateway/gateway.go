@@ -39,6 +39,8 @@ type Peer struct {
 	Users []string
 	// From is the user part of who it is.
 	From string
+	// Lines are those that it may control; nil: all.
+	Lines *digitmod.Lines
 	// Dialect is what the client expects where the standard leaves a choice.
 	Dialect Dialect
 	// Send queues an event or a SystemStatus to the client. It must not block.
@@ -70,7 +72,8 @@ func (g *Gateway) lineOf(p Peer) string {
 }
 
 // Open returns a session for the peer's line. Its errors are those of
-// bus.Client.Line.
+// bus.Client.Line, and operation/privilegeViolationSpecifiedDevice for a line
+// that the peer may not control.
 func (g *Gateway) Open(ctx context.Context, p Peer) (*Session, error) {
 	written := g.lineOf(p)
 	if written == "" {
@@ -79,6 +82,13 @@ func (g *Gateway) Open(ctx context.Context, p Peer) (*Session, error) {
 	line, err := g.Bus.Line(ctx, written)
 	if err != nil {
 		return nil, err
+	}
+	if p.Lines != nil {
+		_, canonical := p.Lines.Match(line.Device)
+		_, local := p.Lines.Match(line.Local)
+		if !canonical && !local {
+			return nil, csta.Errorf(csta.Operation, "privilegeViolationSpecifiedDevice", "line %q: not allowed to %s", written, p.From)
+		}
 	}
 	phoneContext := g.PhoneContext
 	if c := parameter(written, "phone-context"); c != "" {

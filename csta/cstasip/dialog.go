@@ -19,6 +19,7 @@ type Dialog struct {
 	Line        string            // that lcs:line of the INVITE names, byte for byte; empty if it names none
 	RequestURI  string            // of the INVITE; see User
 	To, From    string            // URIs of the INVITE; see User
+	User        string            // who has authenticated, of Auth.Users; empty where nobody is asked
 	UserAgent   string            // of the client; empty if it does not tell
 	Peer        netip.AddrPort    // where the INVITE came from: the client or its proxy
 	Transport   string            // udp, tcp or tls: what the INVITE came over

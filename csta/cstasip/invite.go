@@ -261,6 +261,9 @@ func (s *Server) invited(tx *inviteTx, t *sip.ServerTx) {
 		a = answer{status: 503, headers: "Retry-After: 60\r\n"}
 	}
 	s.mu.Unlock()
+	if a.status == 200 && s.auth != nil && s.auth.Dialogs {
+		d.User, a = s.authenticate(m)
+	}
 	if a.status == 200 {
 		a = s.invitable(m)
 	}
