@@ -137,8 +137,14 @@ type desk struct {
 	early    map[string][]csta.Event
 }
 
-// open dials a dialog for the line.
+// open dials a dialog for the line, over a connection of its own.
 func (g *gatewayUnderTest) open(network, line string, tune ...func(*cstasip.ClientConfig)) *desk {
+	g.t.Helper()
+	return g.openOver(network, line, cstasip.Dial, tune...)
+}
+
+// openOver opens a dialog for the line as dial does.
+func (g *gatewayUnderTest) openOver(network, line string, dial func(context.Context, cstasip.ClientConfig) (*cstasip.Client, error), tune ...func(*cstasip.ClientConfig)) *desk {
 	g.t.Helper()
 	d := &desk{line: line, watchers: map[string]pbxtest.Watcher{}, early: map[string][]csta.Event{}}
 	cfg := cstasip.ClientConfig{Server: network + "://" + g.sip[network], Line: line, OnEvent: d.event}
@@ -148,7 +154,7 @@ func (g *gatewayUnderTest) open(network, line string, tune ...func(*cstasip.Clie
 	ctx, cancel := context.WithTimeout(g.t.Context(), 10*time.Second)
 	defer cancel()
 	var err error
-	if d.Client, err = cstasip.Dial(ctx, cfg); err != nil {
+	if d.Client, err = dial(ctx, cfg); err != nil {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() {
@@ -233,7 +239,7 @@ func TestConformance(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		t.Run(network, func(t *testing.T) {
 			pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench {
-				return simBench(t, func(g *gatewayUnderTest, line string) client { return g.open(network, line) })
+				return simBench(t, func(g *gatewayUnderTest, device string) client { return g.open(network, lineOf(device)) })
 			})
 		})
 	}
@@ -278,7 +284,7 @@ func (g *gatewayUnderTest) line(device string, p pbxtest.Person, c client) *pbxt
 
 // simBench is a bench on the service with the simulated PBX, whose lines are
 // controlled by the clients that open makes.
-func simBench(t *testing.T, open func(g *gatewayUnderTest, line string) client) *pbxtest.Bench {
+func simBench(t *testing.T, open func(g *gatewayUnderTest, device string) client) *pbxtest.Bench {
 	devices := sim.DefaultDevices()[:5]
 	devices[4].RingTime = 50 * time.Millisecond
 	s, err := sim.New(sim.Config{Devices: devices})
@@ -290,7 +296,7 @@ func simBench(t *testing.T, open func(g *gatewayUnderTest, line string) client) 
 	line := func(device string) *pbxtest.Line {
 		h := s.Phone(device)
 		return g.line(device, pbxtest.Person{Lift: h.Lift, Dial: h.Dial, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
-			Transfer: h.Transfer, SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}, open(g, lineOf(device)))
+			Transfer: h.Transfer, SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}, open(g, device))
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line("1005"), Storm: 100}
 	for i := range 4 {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"sync"
 	"testing"
 
@@ -20,11 +21,13 @@ import (
 )
 
 // A family of clients, as the test plays it: what it says of itself, how it
-// refreshes its dialog and what it does on the wire.
+// refreshes its dialog, whether it registers first, and what it does on the
+// wire.
 type family struct {
-	agent    string
-	byInvite bool
-	quirks   func() []quirk
+	agent     string
+	byInvite  bool
+	registers bool
+	quirks    func() []quirk
 }
 
 var families = map[string]family{
@@ -37,22 +40,44 @@ var families = map[string]family{
 	}},
 	"lync":    {agent: "UCCAPI/4.0.7577.0 OC/4.0.7577.0 (Microsoft Lync 2010)", quirks: func() []quirk { return []quirk{microsoft{}} }},
 	"lcs2005": {agent: "LCC/1.3", byInvite: true, quirks: func() []quirk { return []quirk{otherXML{}, microsoft{}} }},
+	"console": {agent: "Desk console 3.1", registers: true, quirks: func() []quirk { return nil }},
 }
 
-// openAs opens a dialog for the line as a client of the family does.
-func (g *gatewayUnderTest) openAs(name, network, line string) *desk {
+// users are who may register, one for each line.
+const users = `RCC_SIP_USERS={"1001": pw, "1002": pw, "1003": pw, "1004": pw, "1005": pw}`
+
+// openAs opens a dialog for the line of the device as a client of the family
+// does.
+func (g *gatewayUnderTest) openAs(name, network, device string) *desk {
+	g.t.Helper()
 	f := families[name]
-	return g.open(network, line, func(c *cstasip.ClientConfig) {
-		c.Server = g.quirky(network, f.quirks)
+	server := g.quirky(network, f.quirks)
+	if f.registers {
+		return g.openOver(network, lineOf(device), func(ctx context.Context, cfg cstasip.ClientConfig) (*cstasip.Client, error) {
+			e, err := cstasip.Connect(ctx, server, g.tls, nil)
+			if err != nil {
+				return nil, err
+			}
+			g.t.Cleanup(e.Close)
+			if _, err := e.Register(ctx, cstasip.RegisterConfig{AOR: "sip:" + device + "@127.0.0.1", Password: "pw"}); err != nil {
+				return nil, err
+			}
+			cfg.From, cfg.UserAgent = "sip:"+device+"@127.0.0.1", f.agent
+			return e.Dial(ctx, cfg)
+		})
+	}
+	return g.open(network, lineOf(device), func(c *cstasip.ClientConfig) {
+		c.Server = server
 		c.UserAgent, c.RefreshByInvite = f.agent, f.byInvite
 		c.TLS = g.tls
 	})
 }
 
-// A couple is two clients of one line, of different families. They ask in turn,
-// and refresh their dialogs now and then; what the line is told, both are told.
-type couple struct {
-	desks [2]*desk
+// A household are the clients of one line, each of another family. They ask in
+// turn, and refresh their dialogs now and then; what the line is told, all are
+// told.
+type household struct {
+	desks []*desk
 	mu    sync.Mutex
 	asked int
 }
@@ -60,12 +85,12 @@ type couple struct {
 // refreshes is after how many requests the dialog is refreshed.
 const refreshes = 5
 
-func (c *couple) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message, error) {
-	c.mu.Lock()
-	d := c.desks[c.asked%2]
-	c.asked++
-	refresh := c.asked%refreshes == 0
-	c.mu.Unlock()
+func (h *household) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message, error) {
+	h.mu.Lock()
+	d := h.desks[h.asked%len(h.desks)]
+	h.asked++
+	refresh := h.asked%refreshes == 0
+	h.mu.Unlock()
 	if refresh {
 		if err := d.Refresh(ctx); err != nil {
 			return nil, fmt.Errorf("refresh: %w", err)
@@ -74,33 +99,35 @@ func (c *couple) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message,
 	return d.ServeCSTA(ctx, req)
 }
 
-// A joint watch is told what both clients were told.
+// A joint watch is told what all clients were told.
 type joint struct {
 	t    *testing.T
 	w    pbxtest.Watcher
 	mu   sync.Mutex
-	told [2][]any // events, and bool for the link
+	told [][]any // by client: events, and bool for the link
 }
 
-type half struct {
+type share struct {
 	*joint
 	of int
 }
 
-func (h half) Event(ev csta.Event) { h.take(h.of, ev) }
-func (h half) Link(up bool)        { h.take(h.of, up) }
+func (s share) Event(ev csta.Event) { s.take(s.of, ev) }
+func (s share) Link(up bool)        { s.take(s.of, up) }
 
 func (j *joint) take(of int, news any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.told[of] = append(j.told[of], news)
-	for len(j.told[0]) > 0 && len(j.told[1]) > 0 {
-		a, b := j.told[0][0], j.told[1][0]
-		j.told[0], j.told[1] = j.told[0][1:], j.told[1][1:]
-		if d := cmp.Diff(plain(a), plain(b)); d != "" {
-			j.t.Errorf("the clients of one line are told differently:\n%s", d)
+	for !slices.ContainsFunc(j.told, func(told []any) bool { return len(told) == 0 }) {
+		first := j.told[0][0]
+		for i := range j.told {
+			if d := cmp.Diff(plain(first), plain(j.told[i][0])); d != "" {
+				j.t.Errorf("the clients of one line are told differently:\n%s", d)
+			}
+			j.told[i] = j.told[i][1:]
 		}
-		switch news := a.(type) {
+		switch news := first.(type) {
 		case csta.Event:
 			j.w.Event(news)
 		case bool:
@@ -123,19 +150,26 @@ func plain(news any) string {
 	return regexp.MustCompile(`>tel:(?:\+1613592)?(\d+)<`).ReplaceAllString(string(body), ">$1<")
 }
 
-func (c *couple) watch(t *testing.T, w pbxtest.Watcher) (stop func()) {
-	j := &joint{t: t, w: w}
-	one, two := c.desks[0].watch(t, half{j, 0}), c.desks[1].watch(t, half{j, 1})
-	return func() { one(); two() }
+func (h *household) watch(t *testing.T, w pbxtest.Watcher) (stop func()) {
+	j := &joint{t: t, w: w, told: make([][]any, len(h.desks))}
+	var stops []func()
+	for i, d := range h.desks {
+		stops = append(stops, d.watch(t, share{j, i}))
+	}
+	return func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
 }
 
-// The suite with two clients of different families on each line, over TCP and
+// The suite with several clients of different families on each line, over TCP and
 // TLS, on the simulated PBX.
 func TestFamilies(t *testing.T) {
-	for network, names := range couples {
+	for network, names := range households {
 		t.Run(network, func(t *testing.T) {
 			pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench {
-				return simBench(t, func(g *gatewayUnderTest, line string) client { return g.couple(names, network, line) })
+				return simBench(t, func(g *gatewayUnderTest, device string) client { return g.household(names, network, device) })
 			})
 		})
 	}
@@ -143,18 +177,22 @@ func TestFamilies(t *testing.T) {
 
 // The same on a real Asterisk.
 func TestAsteriskFamilies(t *testing.T) {
-	for network, names := range couples {
+	for network, names := range households {
 		t.Run(network, func(t *testing.T) {
 			pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench { return asteriskBench(t, network, names) })
 		})
 	}
 }
 
-// couples are the families that share the lines, by network.
-var couples = map[string][2]string{"tcp": {"sipe", "oc2007"}, "tls": {"lync", "lcs2005"}}
+// households are the families that share each line, by network.
+var households = map[string][]string{"tcp": {"sipe", "oc2007", "generic"}, "tls": {"lync", "lcs2005", "console"}}
 
-func (g *gatewayUnderTest) couple(names [2]string, network, line string) *couple {
-	return &couple{desks: [2]*desk{g.openAs(names[0], network, line), g.openAs(names[1], network, line)}}
+func (g *gatewayUnderTest) household(names []string, network, device string) *household {
+	h := &household{}
+	for _, name := range names {
+		h.desks = append(h.desks, g.openAs(name, network, device))
+	}
+	return h
 }
 
 // startTLSGateway is startGateway with a tls:// listener, and what its clients
@@ -162,7 +200,7 @@ func (g *gatewayUnderTest) couple(names [2]string, network, line string) *couple
 func startTLSGateway(t *testing.T, variables ...string) *gatewayUnderTest {
 	t.Helper()
 	cert, key := certificate(t, t.TempDir(), "localhost", 1)
-	g := startGateway(t, append(variables, "RCC_SIP_LISTEN=tcp://127.0.0.1:0,udp://127.0.0.1:0,tls://127.0.0.1:0", "RCC_SIP_TLS_CERT="+cert, "RCC_SIP_TLS_KEY="+key)...)
+	g := startGateway(t, append(variables, users, "RCC_SIP_AUTH=register", "RCC_SIP_LISTEN=tcp://127.0.0.1:0,udp://127.0.0.1:0,tls://127.0.0.1:0", "RCC_SIP_TLS_CERT="+cert, "RCC_SIP_TLS_KEY="+key)...)
 	for path, into := range map[string]*[]byte{cert: &g.cert, key: &g.key} {
 		var err error
 		if *into, err = os.ReadFile(path); err != nil {
@@ -176,8 +214,8 @@ func startTLSGateway(t *testing.T, variables ...string) *gatewayUnderTest {
 }
 
 // asteriskBench is a bench on the service with a real Asterisk. Each line has
-// two clients.
-func asteriskBench(t *testing.T, network string, names [2]string) *pbxtest.Bench {
+// a household of clients.
+func asteriskBench(t *testing.T, network string, names []string) *pbxtest.Bench {
 	devices := []string{"1001", "1002", "1003", "1004", asterisktest.Impatient}
 	a := asterisktest.Start(t, asterisktest.Options{Extensions: devices, Dialplan: asterisktest.Impatience})
 	link := a.Link(t)
@@ -185,7 +223,7 @@ func asteriskBench(t *testing.T, network string, names [2]string) *pbxtest.Bench
 		"RCC_PBX_OFFICE_SECRET="+a.Secret, "RCC_PBX_OFFICE_TALK_EVENT=*", "RCC_PBX_OFFICE_AUTO_ANSWER=*", "RCC_PBX_OFFICE_POLL_INTERVAL=200ms",
 		"RCC_PBX_OFFICE_LINES=1001-1005", "RCC_PBX_OFFICE_DIGITS="+benchPlan)
 	line := func(device string) *pbxtest.Line {
-		return g.line(device, a.Person(t, a.Deskphone(t, device)), g.couple(names, network, lineOf(device)))
+		return g.line(device, a.Person(t, a.Deskphone(t, device)), g.household(names, network, device))
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Restore, Impatient: line(asterisktest.Impatient),
 		Lacks: map[pbxtest.Ability]string{pbxtest.Model: "the driver is inside the service"}, Storm: 100}
