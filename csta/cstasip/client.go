@@ -184,6 +184,7 @@ type Client struct {
 	expiry  sessionTimer
 	timer   *time.Timer
 	queue   []*delivery
+	overdue *time.Timer // of the queue's first, whose transaction may never come
 	working bool
 	err     error
 	done    chan struct{}
@@ -196,6 +197,7 @@ type delivery struct {
 	rec   *record
 	since time.Time
 	run   func() // nil: its transaction is not there yet
+	alone bool   // it is or was run without
 }
 
 // Dial opens a dialog, and a socket or connection for it alone. It returns when
@@ -654,6 +656,9 @@ func (c *Client) end(err error) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
+	if c.overdue != nil {
+		c.overdue.Stop()
+	}
 	close(c.done)
 	c.mu.Unlock()
 	c.e.mu.Lock()
@@ -708,6 +713,9 @@ func (c *Client) arrived(t *ticket) {
 		case fresh:
 			t.in = &delivery{c: c, m: m, rec: rec, since: time.Now()}
 			c.queue = append(c.queue, t.in)
+			if len(c.queue) == 1 {
+				c.await(ticketTimeout)
+			}
 		}
 	default:
 		t.answer = &answer{status: 405, headers: allowLine}
@@ -740,34 +748,75 @@ func (c *Client) byed(m *message) {
 	c.end(err)
 }
 
-// deliver answers an event and hands it on when its turn comes; what is no event
-// is answered at its turn.
+// await looks in a while whether the queue's first has its transaction. c.mu is
+// held.
+func (c *Client) await(d time.Duration) {
+	if c.overdue == nil {
+		c.overdue = time.AfterFunc(d, func() { c.e.spawn(c.work) })
+		return
+	}
+	c.overdue.Reset(d)
+}
+
+// deliver brings a request of the server its transaction: an event is answered
+// at once and handed on when its turn comes; what is no event is answered at its
+// turn.
 func (c *Client) deliver(in *delivery, tx *sip.ServerTx) {
+	c.mu.Lock()
+	if in.alone {
+		if in.rec.done {
+			a := in.rec.answer
+			c.mu.Unlock()
+			_ = tx.Respond(in.m.response(a, "")) // if it is lost, the request comes again
+			return
+		}
+		c.mu.Unlock()
+		tx.Terminate()
+		return
+	}
+	c.mu.Unlock()
 	run := c.read(in, tx)
 	c.mu.Lock()
-	in.run = run
-	for len(c.queue) > 0 && c.queue[0].run == nil && time.Since(c.queue[0].since) > ticketTimeout {
-		c.inbox.cancel(c.queue[0].rec)
-		c.queue = c.queue[1:]
+	if !in.alone {
+		in.run = run
 	}
+	c.mu.Unlock()
+	c.work()
+}
+
+// work runs what is next in the queue. What has waited for its transaction too
+// long is run without: an event must not be lost for that, and its sender has
+// the answer when it asks again.
+func (c *Client) work() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.working {
-		c.mu.Unlock()
 		return
 	}
 	c.working = true
-	for len(c.queue) > 0 && c.queue[0].run != nil {
-		run := c.queue[0].run
+	for len(c.queue) > 0 {
+		in := c.queue[0]
+		if in.run == nil {
+			if wait := ticketTimeout - time.Since(in.since); wait > 0 && c.err == nil {
+				c.await(wait)
+				break
+			}
+			in.alone = true
+			c.mu.Unlock()
+			run := c.read(in, nil)
+			c.mu.Lock()
+			in.run = run
+		}
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
 		c.mu.Unlock()
-		c.e.guard("delivering", run)
+		c.e.guard("delivering", in.run)
 		c.mu.Lock()
 	}
 	if len(c.queue) == 0 {
 		c.queue = nil
 	}
 	c.working = false
-	c.mu.Unlock()
 }
 
 // read decodes a request of the server, answers it if it is an event, and
@@ -802,8 +851,13 @@ func (c *Client) read(in *delivery, tx *sip.ServerTx) func() {
 
 func (c *Client) finish(in *delivery, tx *sip.ServerTx, a answer) {
 	c.mu.Lock()
-	c.inbox.answer(in.rec, a, time.Now())
+	if !in.rec.done {
+		c.inbox.answer(in.rec, a, time.Now())
+	}
 	c.mu.Unlock()
+	if tx == nil {
+		return
+	}
 	if err := tx.Respond(in.m.response(a, "")); err != nil {
 		c.log.Debug("answer not sent", "error", err)
 	}
