@@ -41,7 +41,10 @@ type Peer struct {
 	From string
 	// Send queues an event to the client. It must not block.
 	Send func(csta.Message)
-	Log  *slog.Logger
+	// End ends the dialog, which closes the session. It may be called while a
+	// request is served, and more than once.
+	End func(reason error)
+	Log *slog.Logger
 }
 
 // lineOf returns the line as the client writes it: what the body says, else
@@ -82,7 +85,7 @@ func (g *Gateway) Open(ctx context.Context, p Peer) (*Session, error) {
 	if c := parameter(written, "phone-context"); c != "" {
 		phoneContext = c
 	}
-	return &Session{g: g, line: line, written: written, phoneContext: phoneContext, send: p.Send,
+	return &Session{g: g, line: line, written: written, phoneContext: phoneContext, send: p.Send, end: p.End,
 		log:      p.Log.With("pbx", line.PBX, "line", line.Device),
 		monitors: map[string]*monitor{}, dialled: map[string]*dialledNumber{}}, nil
 }
