@@ -160,10 +160,8 @@ func (b *bench) open(p Peer) *desk {
 	b.t.Helper()
 	d := &desk{t: b.t, sent: make(chan csta.Message, 100), ended: make(chan struct{})}
 	p.Send, p.Log = func(m csta.Message) { d.sent <- m }, b.gw.Log
-	p.End = func(error) {
-		d.Close(nil)
-		close(d.ended)
-	}
+	end := sync.OnceFunc(func() { close(d.ended) })
+	p.End = func(error) { d.Close(nil); end() }
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		s, err := b.gw.Open(b.t.Context(), p)
