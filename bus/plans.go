@@ -178,21 +178,23 @@ func (d *Digits) compile(c digitmod.Config) (*digitmod.Plan, error) {
 	return plan, nil
 }
 
-// An Edit says who changes a plan, how, and which revision they looked at.
+// An Edit is a change of a plan: who makes it, against which revision, and what
+// becomes of that. To returns the plan that is to be, made of the one in force,
+// and says in a few words what it did.
 type Edit struct {
 	Base uint64
 	By   string
-	What string
+	To   func(digitmod.Config) (c digitmod.Config, what string, err error)
 }
 
-// Change makes a new revision of what f makes of the plan in force, stores it
-// and puts it in force here; other processes follow. When it returns an error
+// Change makes a new revision, stores it and puts it in force here; other
+// processes follow. When it returns an error
 // nothing has changed, but for ErrNoStore after the bus fell silent: then the
 // store has it or has not, and State tells when the bus is back. A plan that is
 // already in force makes no revision.
 //
-// Its errors: ErrFromFile, ErrStale, ErrNoStore, those of Check and those of f.
-func (d *Digits) Change(ctx context.Context, e Edit, f func(digitmod.Config) (digitmod.Config, error)) (DigitsState, error) {
+// Its errors: ErrFromFile, ErrStale, ErrNoStore, those of Check and those of e.To.
+func (d *Digits) Change(ctx context.Context, e Edit) (DigitsState, error) {
 	if d.File != "" {
 		return d.State(), fmt.Errorf("%w: %s", ErrFromFile, d.File)
 	}
@@ -208,7 +210,7 @@ func (d *Digits) Change(ctx context.Context, e Edit, f func(digitmod.Config) (di
 	case e.Base != now.number:
 		return d.State(), fmt.Errorf("%w: revision %d is in force, not %d", ErrStale, now.number, e.Base)
 	}
-	c, err := f(now.config)
+	c, what, err := e.To(now.config)
 	if err != nil {
 		return d.State(), err
 	}
@@ -218,7 +220,7 @@ func (d *Digits) Change(ctx context.Context, e Edit, f func(digitmod.Config) (di
 	if c.Equal(now.config) && newest <= now.number {
 		return d.State(), nil
 	}
-	text, err := d.record(c, e)
+	text, err := d.record(c, e.By, what)
 	if err != nil {
 		return d.State(), err
 	}
@@ -240,12 +242,12 @@ func (d *Digits) Change(ctx context.Context, e Edit, f func(digitmod.Config) (di
 	return d.State(), nil
 }
 
-func (d *Digits) record(c digitmod.Config, e Edit) ([]byte, error) {
+func (d *Digits) record(c digitmod.Config, by, what string) ([]byte, error) {
 	plan, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(planRecord{Plan: plan, By: e.By, What: e.What})
+	text, err := json.Marshal(planRecord{Plan: plan, By: by, What: what})
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +295,7 @@ func (d *Digits) open(ctx context.Context) (err error) {
 	s := d.State()
 	switch {
 	case s.Newest == 0 && !d.Config.Equal(digitmod.Config{}):
-		text, err := d.record(d.Config, Edit{By: "environment", What: "the plan of the environment"})
+		text, err := d.record(d.Config, "environment", "the plan of the environment")
 		if err != nil {
 			return err
 		}

@@ -33,14 +33,15 @@ func areaPlan(area string) digitmod.Config {
 	}
 }
 
-func to(c digitmod.Config) func(digitmod.Config) (digitmod.Config, error) {
-	return func(digitmod.Config) (digitmod.Config, error) { return c, nil }
+// edit replaces the plan.
+func edit(base uint64, by, what string, c digitmod.Config) Edit {
+	return Edit{base, by, func(digitmod.Config) (digitmod.Config, string, error) { return c, what, nil }}
 }
 
 // set puts a plan in force.
 func (l *lab) set(c digitmod.Config) DigitsState {
 	l.t.Helper()
-	s, err := l.adapter.Digits.Change(l.t.Context(), Edit{Base: l.adapter.Digits.State().Revision, By: "test", What: "set"}, to(c))
+	s, err := l.adapter.Digits.Change(l.t.Context(), edit(l.adapter.Digits.State().Revision, "test", "set", c))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestDigitsSeededOnce(t *testing.T) {
 	if s.Revision == 0 || s.By != "environment" || s.Stale || s.Problem != "" || s.Source != FromBucket {
 		t.Errorf("seeded: %+v", s)
 	}
-	if s, err := d.Change(t.Context(), Edit{s.Revision, "ada", "another area"}, to(areaPlan("620"))); err != nil || s.By != "ada" || s.What != "another area" {
+	if s, err := d.Change(t.Context(), edit(s.Revision, "ada", "another area", areaPlan("620"))); err != nil || s.By != "ada" || s.What != "another area" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	stop()
@@ -114,7 +115,7 @@ func TestDigitsSeededOnce(t *testing.T) {
 	if s := empty.State(); s.Revision != 0 || s.Stale {
 		t.Errorf("an empty one: %+v", s)
 	}
-	if s, err := empty.Change(t.Context(), Edit{}, to(areaPlan("610"))); err != nil || s.Revision == 0 {
+	if s, err := empty.Change(t.Context(), edit(0, "test", "set", areaPlan("610"))); err != nil || s.Revision == 0 {
 		t.Errorf("the first change: %+v, %v", s, err)
 	}
 }
@@ -124,26 +125,26 @@ func TestDigitsRefused(t *testing.T) {
 	l := newLab(t)
 	d := l.adapter.Digits
 	base := l.set(areaPlan("610"))
-	try := func(e Edit, c digitmod.Config) error {
-		_, err := d.Change(t.Context(), e, to(c))
+	try := func(at uint64, c digitmod.Config) error {
+		_, err := d.Change(t.Context(), edit(at, "test", "try", c))
 		if s := d.State(); s.Revision != base.Revision || !s.Config.Equal(base.Config) || s.Problem != "" {
 			t.Errorf("a refused change left %+v", s)
 		}
 		return err
 	}
-	if err := try(Edit{Base: base.Revision - 1}, areaPlan("620")); !errors.Is(err, ErrStale) {
+	if err := try(base.Revision-1, areaPlan("620")); !errors.Is(err, ErrStale) {
 		t.Errorf("a stale edit: %v", err)
 	}
 	var ms digitmod.Mistakes
 	bad := areaPlan("620")
 	bad.ARS = "x"
 	bad.Outgoing = append(bad.Outgoing, digitmod.Rule{})
-	if err := try(Edit{Base: base.Revision}, bad); !errors.As(err, &ms) || len(ms) != 2 {
+	if err := try(base.Revision, bad); !errors.As(err, &ms) || len(ms) != 2 {
 		t.Errorf("two mistakes: %v", err)
 	}
 	four := 4
 	oneWay := digitmod.Config{Incoming: []digitmod.Rule{{Length: &four, Replacement: "1", AddPlus: true}}}
-	if err := try(Edit{Base: base.Revision}, oneWay); !errors.As(err, &ms) || len(ms) != maxTold || ms[0].Place != "line 1001" {
+	if err := try(base.Revision, oneWay); !errors.As(err, &ms) || len(ms) != maxTold || ms[0].Place != "line 1001" {
 		t.Errorf("lines that do not come back: %v", err)
 	}
 	// A line that no pattern names counts while it is watched.
@@ -151,7 +152,7 @@ func TestDigitsRefused(t *testing.T) {
 	three := 3
 	oneWay = areaPlan("610")
 	oneWay.Incoming = append(oneWay.Incoming, digitmod.Rule{Length: &three, Replacement: "7"})
-	if err := try(Edit{Base: base.Revision}, oneWay); !errors.As(err, &ms) || len(ms) != 1 || ms[0].Place != "watched line" {
+	if err := try(base.Revision, oneWay); !errors.As(err, &ms) || len(ms) != 1 || ms[0].Place != "watched line" {
 		t.Errorf("a watched line that does not come back: %v", err)
 	}
 	stop()
@@ -159,7 +160,7 @@ func TestDigitsRefused(t *testing.T) {
 		t.Errorf("nobody watches it any more: %v", err)
 	}
 	// What is in force already is no new revision.
-	if s, err := d.Change(t.Context(), Edit{Base: base.Revision}, to(areaPlan("610"))); err != nil || s.Revision != base.Revision {
+	if s, err := d.Change(t.Context(), edit(base.Revision, "test", "set", areaPlan("610"))); err != nil || s.Revision != base.Revision {
 		t.Errorf("the same plan: %+v, %v", s, err)
 	}
 	huge := areaPlan("610")
@@ -167,7 +168,7 @@ func TestDigitsRefused(t *testing.T) {
 		match := "^1" + strings.Repeat("[0-9]", 25)
 		huge.Outgoing = append(huge.Outgoing, digitmod.Rule{Match: &match})
 	}
-	if err := try(Edit{Base: base.Revision}, huge); !errors.As(err, &ms) || !strings.Contains(err.Error(), "more than") {
+	if err := try(base.Revision, huge); !errors.As(err, &ms) || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("a plan that the bus does not carry: %.100v", err)
 	}
 }
@@ -186,7 +187,7 @@ func TestDigitsReplicas(t *testing.T) {
 		var both sync.WaitGroup
 		for j, d := range []*Digits{a, b} {
 			both.Go(func() {
-				_, errs[j] = d.Change(t.Context(), Edit{base, fmt.Sprint(j), fmt.Sprint(i)}, to(areaPlan(fmt.Sprintf("6%d%02d", j, i))))
+				_, errs[j] = d.Change(t.Context(), edit(base, fmt.Sprint(j), fmt.Sprint(i), areaPlan(fmt.Sprintf("6%d%02d", j, i))))
 			})
 		}
 		both.Wait()
@@ -216,7 +217,7 @@ func TestDigitsKilledBeforeApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := killed.record(areaPlan("620"), Edit{By: "ada", What: "stored, and then the power went"})
+	text, err := killed.record(areaPlan("620"), "ada", "stored, and then the power went")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,14 +274,14 @@ func TestDigitsBadStore(t *testing.T) {
 	if err != nil || len(list) != 5 || unreadable != 3 {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if s, err := d.Change(t.Context(), Edit{good.Revision, "ada", "mended"}, to(good.Config)); err != nil || s.Problem != "" || s.Revision != s.Newest {
+	if s, err := d.Change(t.Context(), edit(good.Revision, "ada", "mended", good.Config)); err != nil || s.Problem != "" || s.Revision != s.Newest {
 		t.Errorf("mended: %+v, %v", s, err)
 	}
 	if err := kv.Delete(t.Context(), "main"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the loss is told", func() bool { return strings.Contains(d.State().Problem, "deleted") })
-	if s, err := d.Change(t.Context(), Edit{d.State().Revision, "ada", "again"}, to(areaPlan("620"))); err != nil || s.Problem != "" {
+	if s, err := d.Change(t.Context(), edit(d.State().Revision, "ada", "again", areaPlan("620"))); err != nil || s.Problem != "" {
 		t.Errorf("after a loss: %+v, %v", s, err)
 	}
 }
@@ -303,7 +304,7 @@ func TestDigitsOutage(t *testing.T) {
 	d.run(t)
 	Stop(s)
 	eventually(t, "stale", func() bool { return d.State().Stale })
-	if _, err := d.Change(t.Context(), Edit{Base: d.State().Revision}, to(areaPlan("620"))); !errors.Is(err, ErrNoStore) {
+	if _, err := d.Change(t.Context(), edit(d.State().Revision, "test", "set", areaPlan("620"))); !errors.Is(err, ErrNoStore) {
 		t.Errorf("a change without a bus: %v", err)
 	}
 	if _, err := d.History(t.Context()); !errors.Is(err, ErrNoStore) {
@@ -316,7 +317,7 @@ func TestDigitsOutage(t *testing.T) {
 	t.Cleanup(func() { Stop(s) })
 	other := newDigits(t, connect(), areaPlan("610"))
 	other.run(t)
-	if _, err := other.Change(t.Context(), Edit{Base: other.State().Revision}, to(areaPlan("620"))); err != nil {
+	if _, err := other.Change(t.Context(), edit(other.State().Revision, "test", "set", areaPlan("620"))); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the new plan", func() bool { return !d.State().Stale && d.now().shown("1001") == "+6201001" })
@@ -328,7 +329,7 @@ func TestDigitsHistory(t *testing.T) {
 	d.run(t)
 	first := d.State().Revision
 	for i := range maxRevisions - 1 {
-		if _, err := d.Change(t.Context(), Edit{d.State().Revision, "ada", fmt.Sprint("change ", i)}, to(areaPlan(fmt.Sprint(600+i)))); err != nil {
+		if _, err := d.Change(t.Context(), edit(d.State().Revision, "ada", fmt.Sprint("change ", i), areaPlan(fmt.Sprint(600+i)))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -347,7 +348,7 @@ func TestDigitsHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := d.Change(t.Context(), Edit{d.State().Revision, "ada", "back"}, to(back.Config)); err != nil || s.Revision <= last.Revision || !s.Config.Equal(areaPlan("610")) {
+	if s, err := d.Change(t.Context(), edit(d.State().Revision, "ada", "back", back.Config)); err != nil || s.Revision <= last.Revision || !s.Config.Equal(areaPlan("610")) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if list, err = d.History(t.Context()); err != nil || len(list) != maxRevisions {
@@ -394,7 +395,7 @@ func TestDigitsFile(t *testing.T) {
 		if s := wait(); s.Revision != 2 || d.now().shown("1001") != "+6201001" {
 			t.Errorf("after the swap: %+v", s)
 		}
-		if _, err := d.Change(t.Context(), Edit{Base: 2}, to(areaPlan("630"))); !errors.Is(err, ErrFromFile) {
+		if _, err := d.Change(t.Context(), edit(2, "test", "set", areaPlan("630"))); !errors.Is(err, ErrFromFile) {
 			t.Errorf("a change beside the file: %v", err)
 		}
 		// Text that is there for a moment only is half of what is being written.

@@ -297,7 +297,8 @@ func TestPlanChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.digits.Change(t.Context(), bus.Edit{Base: b.digits.State().Revision}, func(digitmod.Config) (digitmod.Config, error) { return c, nil }); err != nil {
+		if _, err := b.digits.Change(t.Context(), bus.Edit{Base: b.digits.State().Revision,
+			To: func(digitmod.Config) (digitmod.Config, string, error) { return c, "changed", nil }}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -107,7 +107,8 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	httpAddr := "off"
 	if listener != nil {
 		httpAddr = listener.Addr().String()
-		web := &http.Server{Handler: s.web(drivers), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		tcp, _ := listener.Addr().(*net.TCPAddr)
+		web := &http.Server{Handler: s.web(drivers, tcp != nil && tcp.IP.IsLoopback()), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 			IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 		running.Go(func() {
 			if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
