@@ -177,6 +177,7 @@ func TestAPIDigits(t *testing.T) {
 	if answer := c.expect(200, post, "/test", `{"direction":"outgoing","number":"123","plan":`+draft+`}`, `"number":"223"`); strings.Contains(answer, "revision") {
 		t.Errorf("a draft has a revision: %s", answer)
 	}
+	c.expect(200, post, "/test", `{"direction":"outgoing","number":"123","plan":"outgoing: [{leading: '1', replacement: '3'}] # a comment"}`, `"number":"323"`)
 	c.expect(422, post, "/test", `{"direction":"outgoing","number":"+"}`, "no number")
 	c.expect(422, post, "/test", `{"direction":"outgoing","number":"1","plan":{"ars":"x"}}`, `"place":"ars"`)
 	for _, bad := range []string{`{"direction":"sideways","number":"1"}`, `{"direction":"outgoing","role":"forward","number":"1"}`,

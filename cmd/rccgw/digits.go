@@ -193,7 +193,7 @@ type testBody struct {
 	Number    string          `json:"number"`
 	Role      string          `json:"role"` // see the cases below; empty: the first of the direction
 	From      digitmod.Origin `json:"from"`
-	Plan      json.RawMessage `json:"plan"` // a draft; none: the plan in force
+	Plan      json.RawMessage `json:"plan"` // a draft, or a text of YAML with it; none: the plan in force
 }
 
 // testedBody is what became of it.
@@ -220,6 +220,10 @@ func (a *api) testDigits(r *http.Request) (reply, error) {
 	answer := testedBody{Revision: &state.Revision}
 	if body.Plan != nil {
 		answer.Revision = nil
+		var text string
+		if json.Unmarshal(body.Plan, &text) == nil {
+			body.Plan = []byte(text)
+		}
 		if c, err = digitmod.ReadConfig(body.Plan); err != nil {
 			return reply{}, err
 		}
