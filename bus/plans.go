@@ -261,6 +261,7 @@ func (d *Digits) record(c digitmod.Config, by, what string) ([]byte, error) {
 // for more until ctx ends. It returns when what is stored is in force.
 func (d *Digits) open(ctx context.Context) (err error) {
 	if d.File != "" {
+		d.Log.Info("digit plan in force", "revision", d.State().Revision, "file", d.File)
 		return nil
 	}
 	kv, err := openDigits(ctx, d.Conn)
@@ -294,7 +295,9 @@ func (d *Digits) open(ctx context.Context) (err error) {
 	}
 	s := d.State()
 	switch {
-	case s.Newest == 0 && !d.Config.Equal(digitmod.Config{}):
+	case s.Newest == 0 && d.Config.Equal(digitmod.Config{}):
+		d.Log.Info("no digit plan is stored: no rules are in force")
+	case s.Newest == 0:
 		text, err := d.record(d.Config, "environment", "the plan of the environment")
 		if err != nil {
 			return err
