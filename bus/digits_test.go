@@ -23,7 +23,7 @@ func TestDialledNumbers(t *testing.T) {
 		{csta.DeviceID{ID: "9002", Dialled: true}, "9002"},
 	} {
 		ev := &csta.OriginatedEvent{CalledDevice: csta.ExtendedDeviceID{DeviceIdentifier: c.id}}
-		PlanDigits{Plan: plan}.Message(ev)
+		digits{plan}.message(ev, own{})
 		if got := ev.CalledDevice.String(); got != c.want {
 			t.Errorf("%+v is shown as %s, want %s", c.id, got, c.want)
 		}

@@ -17,10 +17,8 @@ import (
 // its calls. After events were missed, the difference between that and a
 // snapshot is told to them.
 type followed struct {
-	device   string
-	local    string
-	features *csta.GetCSTAFeaturesResponse
-	watchers map[Watcher]struct{}
+	Line                              // of the first who watches
+	watchers map[Watcher]string       // what each means by the line: its Number
 	calls    map[string]*followedCall // by callID
 	settings map[string]string        // what was told of forwarding and do-not-disturb, by kind
 	holding  bool                     // a snapshot is due; events wait in held
@@ -33,9 +31,11 @@ type followedCall struct {
 	others map[string]csta.LocalConnectionState // by the deviceID of the connection
 }
 
+// A heldEvent is an event of a device, which it calls by this number.
 type heldEvent struct {
-	ev  csta.Event
-	seq uint64
+	device string
+	ev     csta.Event
+	seq    uint64
 }
 
 // Watch tells w what happens at the line from now on, until stop is called;
@@ -44,21 +44,17 @@ type heldEvent struct {
 func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up bool) {
 	c.mu.Lock()
 	x := c.exchange(l.PBX)
-	f := x.follow[l.Device]
+	f := x.follow[l.Local]
 	first := f == nil
 	if first {
-		f = &followed{device: l.Device, local: l.Local, features: l.Features, holding: true,
-			watchers: map[Watcher]struct{}{}, calls: map[string]*followedCall{}, settings: map[string]string{}}
-		x.follow[l.Device] = f
+		f = &followed{Line: l, holding: true, watchers: map[Watcher]string{}, calls: map[string]*followedCall{}, settings: map[string]string{}}
+		x.follow[l.Local] = f
 	}
-	f.watchers[w] = struct{}{}
+	f.watchers[w] = l.Number
 	up = x.up
-	notify := first && x.entry.Watches
 	c.mu.Unlock()
-	if notify {
-		c.notice(ctx, l.PBX, watchNotice{Add: []string{l.Device}})
-	}
 	if first {
+		c.notice(ctx, l.PBX, watchNotice{Add: []watchedLine{{l.Number, l.Local}}})
 		// What the device has already is not news, but the base of what is.
 		c.takeStock(ctx, x, f, false)
 	}
@@ -67,23 +63,22 @@ func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up 
 		once.Do(func() {
 			c.mu.Lock()
 			delete(f.watchers, w)
-			last := len(f.watchers) == 0 && x.follow[l.Device] == f
+			last := len(f.watchers) == 0 && x.follow[l.Local] == f
 			if last {
-				delete(x.follow, l.Device)
+				delete(x.follow, l.Local)
 			}
-			notify := last && x.entry.Watches
 			c.mu.Unlock()
-			if notify {
+			if last {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
-				c.notice(ctx, l.PBX, watchNotice{Remove: []string{l.Device}})
+				c.notice(ctx, l.PBX, watchNotice{Remove: []string{l.Local}})
 			}
 		})
 	}, up
 }
 
-// notice tells an adapter about watched devices. A lost notice is made good by
-// the next renewal.
+// notice tells an adapter about watched devices, and watchers whose line is
+// another device now. A lost notice is made good by the next renewal.
 func (c *Client) notice(ctx context.Context, pbx string, n watchNotice) {
 	n.Gateway = c.gateway
 	text, err := json.Marshal(n)
@@ -94,36 +89,68 @@ func (c *Client) notice(ctx context.Context, pbx string, n watchNotice) {
 	defer cancel()
 	m := nats.NewMsg(watchSubject(pbx))
 	m.Data = text
-	if _, err := c.request(ctx, pbx, m); err != nil {
+	answer, err := c.request(ctx, pbx, m)
+	if err != nil {
 		c.log.Debug("watch notice not taken", "pbx", pbx, "error", err)
+		return
 	}
+	var reply watchReply
+	if err := json.Unmarshal(answer.Data, &reply); err != nil {
+		c.log.Warn("answer to a watch notice not understood", "pbx", pbx, "error", err)
+		return
+	}
+	for _, w := range c.moved(pbx, reply.Moved) {
+		w.Moved()
+	}
+}
+
+// moved returns who watches the lines.
+func (c *Client) moved(pbx string, lines []watchedLine) (list []Watcher) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range lines {
+		if f := c.exchange(pbx).follow[l.Device]; f != nil {
+			for w, number := range f.watchers {
+				if number == l.Line {
+					list = append(list, w)
+				}
+			}
+		}
+	}
+	return list
 }
 
 func (c *Client) renewWatches() {
 	c.mu.Lock()
-	notices := map[string][]string{}
+	notices := map[string][]watchedLine{}
 	for name, x := range c.pbxs {
-		if !x.entry.Watches || !x.served {
+		if !x.served {
 			continue
 		}
-		for device := range x.follow {
-			notices[name] = append(notices[name], device)
+		for device, f := range x.follow {
+			numbers := map[string]bool{}
+			for _, number := range f.watchers {
+				if !numbers[number] {
+					numbers[number] = true
+					notices[name] = append(notices[name], watchedLine{number, device})
+				}
+			}
 		}
 	}
 	c.mu.Unlock()
-	for name, devices := range notices {
-		for len(devices) > 0 {
-			n := min(len(devices), watchBatch)
-			c.notice(c.ctx, name, watchNotice{Add: devices[:n]})
-			devices = devices[n:]
+	for name, lines := range notices {
+		for len(lines) > 0 {
+			n := min(len(lines), watchBatch)
+			c.notice(c.ctx, name, watchNotice{Add: lines[:n]})
+			lines = lines[n:]
 		}
 	}
 }
 
 // event passes an event on, or keeps it until the snapshot is there.
-func (f *followed) event(ev csta.Event, seq uint64) {
+func (f *followed) event(device string, ev csta.Event, seq uint64) {
 	if f.holding {
-		f.held = append(f.held, heldEvent{ev, seq})
+		f.held = append(f.held, heldEvent{device, ev, seq})
 		return
 	}
 	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" {
@@ -133,7 +160,7 @@ func (f *followed) event(ev csta.Event, seq uint64) {
 	}
 	f.note(ev)
 	for w := range f.watchers {
-		w.Event(ev)
+		w.Event(device, ev)
 	}
 }
 
@@ -174,7 +201,7 @@ func (f *followed) note(ev csta.Event) {
 	}
 	c := f.call(call)
 	c.own = local
-	if id := csta.FirstConnection(ev).DeviceID.ID; id != f.local {
+	if id := csta.FirstConnection(ev).DeviceID.ID; id != f.Local {
 		if state == pbx.Null {
 			delete(c.others, id)
 		} else {
@@ -208,7 +235,7 @@ func (f *followed) replace(primary, secondary string, items []csta.ConnectionLis
 	c := f.call(items[0].NewConnection.CallID)
 	c.own = local
 	for _, item := range items {
-		if id := item.NewConnection.DeviceID.ID; id != f.local {
+		if id := item.NewConnection.DeviceID.ID; id != f.Local {
 			c.others[id] = pbx.Connected
 			if state, ok := others[id]; ok {
 				c.others[id] = state
@@ -261,11 +288,11 @@ func (c *Client) resync(x *exchange) {
 func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	h := c.PBX(x.name)
+	h := c.On(f.Line)
 	var news []csta.Event
-	resp, before, err := c.perform(ctx, x.name, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.device)})
+	resp, before, err := c.perform(ctx, f.Line, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.Device)})
 	snapshot, _ := resp.(*csta.SnapshotDeviceResponse)
-	ok := err == nil || !f.features.Supports(&csta.SnapshotDevice{})
+	ok := err == nil || !f.Features.Supports(&csta.SnapshotDevice{})
 	if ok && report {
 		news = settings(ctx, h, f)
 	}
@@ -275,7 +302,7 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	held := f.held
 	f.held = nil
 	if !ok {
-		c.log.Warn("no snapshot", "pbx", x.name, "line", f.device, "error", err)
+		c.log.Warn("no snapshot", "pbx", x.name, "line", f.Device, "error", err)
 	} else if err == nil {
 		news = append(difference(f, snapshot), news...)
 	}
@@ -284,7 +311,7 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 			continue
 		}
 		if report {
-			f.event(ev, 0)
+			f.event(f.Device, ev, 0)
 		} else {
 			f.note(ev)
 		}
@@ -293,7 +320,7 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	// those after it.
 	for _, h := range held {
 		if h.seq > before && !f.told(h.ev) {
-			f.event(h.ev, h.seq)
+			f.event(h.device, h.ev, h.seq)
 		}
 	}
 	return ok
@@ -310,23 +337,23 @@ func (f *followed) told(ev csta.Event) bool {
 	if c == nil {
 		return local == pbx.Null
 	}
-	return c.own == local && csta.FirstConnection(ev).DeviceID.ID == f.local
+	return c.own == local && csta.FirstConnection(ev).DeviceID.ID == f.Local
 }
 
 // settings asks for what a device is set to, as the events that report it.
 func settings(ctx context.Context, h csta.Handler, f *followed) []csta.Event {
 	var news []csta.Event
-	if f.features.Supports(&csta.GetForwarding{}) && f.features.Supports(&csta.ForwardingEvent{}) {
-		if r, err := csta.Call(ctx, h, &csta.GetForwarding{Device: csta.Device(f.device)}); err == nil {
+	if f.Features.Supports(&csta.GetForwarding{}) && f.Features.Supports(&csta.ForwardingEvent{}) {
+		if r, err := csta.Call(ctx, h, &csta.GetForwarding{Device: csta.Device(f.Device)}); err == nil {
 			for _, item := range r.ForwardingList {
-				news = append(news, &csta.ForwardingEvent{Device: csta.Party(f.device), ForwardingType: item.ForwardingType,
+				news = append(news, &csta.ForwardingEvent{Device: csta.Party(f.Device), ForwardingType: item.ForwardingType,
 					ForwardStatus: item.ForwardStatus, ForwardTo: item.ForwardDN})
 			}
 		}
 	}
-	if f.features.Supports(&csta.GetDoNotDisturb{}) && f.features.Supports(&csta.DoNotDisturbEvent{}) {
-		if r, err := csta.Call(ctx, h, &csta.GetDoNotDisturb{Device: csta.Device(f.device)}); err == nil {
-			news = append(news, &csta.DoNotDisturbEvent{Device: csta.Party(f.device), DoNotDisturbOn: r.DoNotDisturbOn})
+	if f.Features.Supports(&csta.GetDoNotDisturb{}) && f.Features.Supports(&csta.DoNotDisturbEvent{}) {
+		if r, err := csta.Call(ctx, h, &csta.GetDoNotDisturb{Device: csta.Device(f.Device)}); err == nil {
+			news = append(news, &csta.DoNotDisturbEvent{Device: csta.Party(f.Device), DoNotDisturbOn: r.DoNotDisturbOn})
 		}
 	}
 	return news
@@ -354,7 +381,7 @@ func difference(f *followed, s *csta.SnapshotDeviceResponse) []csta.Event {
 	for _, info := range connections(s) {
 		id := info.ConnectionIdentifier
 		now[id.CallID] = true
-		own := party{id: id, shown: csta.Party(f.device), calling: info.EndpointDevice, called: csta.Party(f.device)}
+		own := party{id: id, shown: csta.Party(f.Device), calling: info.EndpointDevice, called: csta.Party(f.Device)}
 		known := f.calls[id.CallID]
 		was := pbx.Null
 		if known != nil {
@@ -365,7 +392,7 @@ func difference(f *followed, s *csta.SnapshotDeviceResponse) []csta.Event {
 	}
 	for call, c := range f.calls {
 		if !now[call] {
-			own := party{id: csta.Connection(call, f.local), shown: csta.Party(f.device)}
+			own := party{id: csta.Connection(call, f.Local), shown: csta.Party(f.Device)}
 			events = append(events, own.become(c.own, pbx.Null, pbx.Null)...)
 		}
 	}
@@ -386,7 +413,7 @@ func otherParty(f *followed, known *followedCall, info csta.SnapshotDeviceRespon
 		return nil
 	}
 	other := party{id: csta.Connection(info.ConnectionIdentifier.CallID, info.EndpointDevice.String()), shown: info.EndpointDevice,
-		calling: csta.Party(f.device), called: info.EndpointDevice}
+		calling: csta.Party(f.Device), called: info.EndpointDevice}
 	was, is := pbx.Null, pbx.Null
 	for id, state := range known.others {
 		other.id.DeviceID = csta.Device(id)

@@ -45,7 +45,10 @@ type Peer struct {
 	Dialect Dialect
 	// Send queues an event or a SystemStatus to the client. It must not block.
 	Send func(csta.Message)
-	Log  *slog.Logger
+	// End ends the dialog, which closes the session. It may be called while a
+	// request is served, and more than once.
+	End func(reason error)
+	Log *slog.Logger
 }
 
 // lineOf returns the line as the client writes it: what the body says, else
@@ -94,7 +97,7 @@ func (g *Gateway) Open(ctx context.Context, p Peer) (*Session, error) {
 	if c := parameter(written, "phone-context"); c != "" {
 		phoneContext = c
 	}
-	s := &Session{g: g, line: line, written: written, phoneContext: phoneContext, dialect: p.Dialect, send: p.Send,
+	s := &Session{g: g, line: line, written: written, phoneContext: phoneContext, dialect: p.Dialect, send: p.Send, end: p.End,
 		log:      p.Log.With("pbx", line.PBX, "line", line.Device),
 		monitors: map[string]*monitor{}, dialled: map[string]*dialledNumber{}}
 	if p.Dialect.Link == NoticeBySystem || p.Dialect.Link == NoticeByBoth {

@@ -48,7 +48,9 @@ type settings struct {
 	SIPUsersFile      string `split_words:"true" desc:"path of a file with it"`
 	Directory         string `split_words:"true" desc:"SIP user → line where a client names no line; YAML, such as {alice: 1001}"`
 	DirectoryFile     string `split_words:"true" desc:"path of a file with it"`
-	HTTPListen        string `split_words:"true" default:"127.0.0.1:8080" desc:"/healthz, /readyz, /metrics, and the simulated PBX's phones; off: none"`
+	HTTPListen        string `split_words:"true" default:"127.0.0.1:8080" desc:"/healthz, /readyz, /metrics, the API, and the simulated PBX's phones; off: none"`
+	APIToken          string `split_words:"true" secret:"true" desc:"bearer token of the API; without it the API serves loopback listeners and peers only"`
+	APITokenFile      string `split_words:"true" desc:"path of a file with it"`
 	NATSUrl           string `split_words:"true" desc:"external NATS; empty: the embedded server, with its store below RCC_DATA"`
 	NATSListen        string `split_words:"true" default:"off" desc:"host:port of the embedded server for other clients; needs the token"`
 	NATSToken         string `split_words:"true" secret:"true" desc:"authentication, embedded or external"`
@@ -66,8 +68,8 @@ type settings struct {
 type pbxSettings struct {
 	Driver     string `split_words:"true" default:"sim" desc:"sim or asterisk"`
 	Lines      string `split_words:"true" default:"*" desc:"lines it serves: 1001-1099, 10XX, +1613592XXXX, *; separated by commas"`
-	Digits     string `split_words:"true" desc:"digit plan, YAML or JSON"`
-	DigitsFile string `split_words:"true" desc:"path of a file with it"`
+	Digits     string `split_words:"true" desc:"digit plan, YAML or JSON: what the stored plan, which the API edits, begins with"`
+	DigitsFile string `split_words:"true" desc:"path of a file with it: the plan is this file, read again when it changes"`
 }
 
 // config is what the settings say, checked.
@@ -78,6 +80,7 @@ type config struct {
 	directory    map[string]string
 	userLines    map[string]*digitmod.Lines // that a user who has authenticated may control
 	http         string
+	apiToken     string
 	natsURL      string
 	natsListen   string
 	natsToken    string
@@ -92,10 +95,11 @@ type config struct {
 }
 
 type pbxConfig struct {
-	name  string
-	lines *digitmod.Lines
-	plan  *digitmod.Plan
-	build func(log *slog.Logger) (pbx.Driver, error)
+	name       string
+	lines      *digitmod.Lines
+	digits     digitmod.Config // the plan at the start
+	digitsFile string          // where it is read again; empty: the bucket has it
+	build      func(log *slog.Logger) (pbx.Driver, error)
 }
 
 // mistakes collects what is wrong with the configuration.
@@ -141,6 +145,7 @@ func load(environ []string) (*config, error) {
 	} else if _, _, err := net.SplitHostPort(c.http); err != nil {
 		m.add("RCC_HTTP_LISTEN", c.http, "not host:port: %v", err)
 	}
+	c.apiToken = textOf("RCC_API_TOKEN", s.APIToken, s.APITokenFile, &m)
 	if err := c.logLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		m.add("RCC_LOG_LEVEL", s.LogLevel, "not debug, info, warn or error")
 	}
@@ -324,18 +329,18 @@ func (c *config) loadPBXs(s *settings, known map[string]bool, m *mistakes) {
 		names[env] = name
 		var p pbxSettings
 		c.read(env, &p, known, m)
-		pc := pbxConfig{name: name}
+		pc := pbxConfig{name: name, digitsFile: p.DigitsFile}
 		var err error
 		if pc.lines, err = digitmod.ParseLines(p.Lines); err != nil {
 			m.add(env+"_LINES", p.Lines, "%v", err)
 		}
 		text := textOf(env+"_DIGITS", p.Digits, p.DigitsFile, m)
 		if text != "" {
-			if pc.plan, err = digitmod.Parse([]byte(text)); err != nil {
+			if pc.digits, err = digitmod.ReadConfig([]byte(text)); err != nil {
 				m.add(env+"_DIGITS", "", "%v", err)
 			}
 		}
-		c.checkLines(env, pc, m)
+		c.checkDigits(env, pc, m)
 		k, ok := kinds[p.Driver]
 		if !ok {
 			m.add(env+"_DRIVER", p.Driver, "not one of %s", strings.Join(kindNames(), ", "))
@@ -362,28 +367,19 @@ func (c *config) loadPBXs(s *settings, known map[string]bool, m *mistakes) {
 	}
 }
 
-// maxChecked bounds how many lines are tried with the digit plan at the start.
-const maxChecked = 10_000
-
-// checkLines tries every line that the patterns name: one that does not come
-// back the same through both tables would be shown under one number and
-// commanded at another. Lines that no pattern names are tried when a client
-// asks for them.
-func (c *config) checkLines(env string, p pbxConfig, m *mistakes) {
-	if p.plan == nil || p.lines == nil {
-		return
-	}
-	numbers, _ := p.lines.Numbers(maxChecked)
-	for bad := 0; len(numbers) > 0 && bad < 5; numbers = numbers[1:] {
-		device, err := p.plan.Device(numbers[0])
-		if err == nil {
-			err = p.plan.RoundTrip(device.Number)
-		}
-		if err != nil {
-			m.add(env+"_DIGITS", "", "line %s: %v", numbers[0], err)
-			bad++
+// checkDigits tries the lines that the patterns name with the plan of the start,
+// and notes where the plan in force is found.
+func (c *config) checkDigits(env string, p pbxConfig, m *mistakes) {
+	if plan, err := digitmod.New(p.digits); err == nil {
+		for _, mistake := range bus.CheckLines(plan, p.lines) {
+			m.add(env+"_DIGITS", "", "%v", mistake)
 		}
 	}
+	source := "the bucket rcc_digits, which begins with " + env + "_DIGITS and is edited by the API"
+	if p.digitsFile != "" {
+		source = "the file, which is read again when it changes"
+	}
+	c.effective = append(c.effective, "# digit plan of "+p.name+": "+source)
 }
 
 // unknown reports variables that nobody reads: a misspelt name must not pass

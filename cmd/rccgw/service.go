@@ -84,8 +84,11 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 		if err != nil {
 			return fmt.Errorf("PBX %s: %w", p.name, err)
 		}
-		a, err := bus.NewAdapter(bus.AdapterConfig{PBX: p.name, Conn: s.conn, Driver: driver, Lines: p.lines,
-			Digits: bus.PlanDigits{Plan: p.plan}, Instance: instance, Log: s.log})
+		digits, err := bus.NewDigits(bus.DigitsConfig{PBX: p.name, Conn: s.conn, Lines: p.lines, Config: p.digits, File: p.digitsFile, Log: s.log})
+		if err != nil {
+			return fmt.Errorf("PBX %s: digit plan: %w", p.name, err)
+		}
+		a, err := bus.NewAdapter(bus.AdapterConfig{PBX: p.name, Conn: s.conn, Driver: driver, Lines: p.lines, Digits: digits, Instance: instance, Log: s.log})
 		if err != nil {
 			return fmt.Errorf("PBX %s: %w", p.name, err)
 		}
@@ -105,7 +108,8 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	httpAddr := "off"
 	if listener != nil {
 		httpAddr = listener.Addr().String()
-		web := &http.Server{Handler: s.web(drivers), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		tcp, _ := listener.Addr().(*net.TCPAddr)
+		web := &http.Server{Handler: s.web(drivers, tcp != nil && tcp.IP.IsLoopback()), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 			IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 		running.Go(func() {
 			if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -209,7 +213,7 @@ func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGrou
 				if err := d.Send(m); err != nil {
 					s.log.Debug("event not sent", "dialog", d.ID(), "error", err)
 				}
-			}, Log: s.log.With("dialog", d.ID())})
+			}, End: d.End, Log: s.log.With("dialog", d.ID())})
 		if err != nil {
 			return nil, refusal(err)
 		}
