@@ -69,6 +69,9 @@ type exchange struct {
 	stale  bool      // a snapshot is due before the picture is true again
 	taking bool      // snapshots are being taken
 	follow map[string]*followed
+
+	calls       map[string]*watchedCall            // that are watched as a whole, by callID
+	callWatches map[string]map[*callWatch]struct{} // by the device whose calls are
 }
 
 // NewClient returns a client on the connection, which stays the caller's.
@@ -190,7 +193,7 @@ func (c *Client) connection(up bool) {
 func (c *Client) exchange(name string) *exchange {
 	x := c.pbxs[name]
 	if x == nil {
-		x = &exchange{name: name, follow: map[string]*followed{}}
+		x = &exchange{name: name, follow: map[string]*followed{}, calls: map[string]*watchedCall{}, callWatches: map[string]map[*callWatch]struct{}{}}
 		c.pbxs[name] = x
 	}
 	return x
@@ -250,7 +253,8 @@ func (c *Client) gone(x *exchange) {
 }
 
 // expire notices the adapters that were killed: a bucket drops an entry that is
-// too old without telling who watches it.
+// too old without telling who watches it. It also asks after calls that may be
+// over.
 func (c *Client) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -259,6 +263,7 @@ func (c *Client) expire() {
 			c.log.Warn("the adapter is gone", "pbx", x.name, "instance", x.entry.Instance)
 			c.gone(x)
 		}
+		c.inquireAgain(x)
 	}
 }
 
@@ -280,6 +285,9 @@ func (c *Client) refresh(x *exchange) {
 	x.taking, x.stale = true, false
 	for _, f := range x.follow {
 		f.holding = true
+	}
+	for _, k := range x.calls {
+		k.holding = true
 	}
 	c.work.Go(func() { c.resync(x) })
 }
@@ -338,7 +346,7 @@ func (c *Client) event(m *nats.Msg) {
 		return
 	}
 	f := x.follow[device]
-	if f == nil {
+	if f == nil && !x.watchesCalls(device) {
 		return
 	}
 	msg, ok := csta.New(kind)
@@ -351,7 +359,12 @@ func (c *Client) event(m *nats.Msg) {
 		c.log.Warn("event not understood", "subject", m.Subject, "error", err)
 		return
 	}
-	f.event(ev, seq)
+	if f != nil {
+		f.event(ev, seq)
+	}
+	if x.watchesCalls(device) {
+		c.callEvent(x, device, ev, seq)
+	}
 }
 
 // Line finds the PBX of the line that a client wrote, and what the line can do.

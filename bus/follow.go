@@ -34,8 +34,9 @@ type followedCall struct {
 }
 
 type heldEvent struct {
-	ev  csta.Event
-	seq uint64
+	ev     csta.Event
+	seq    uint64
+	device string // that reported it
 }
 
 // Watch tells w what happens at the line from now on, until stop is called;
@@ -123,7 +124,7 @@ func (c *Client) renewWatches() {
 // event passes an event on, or keeps it until the snapshot is there.
 func (f *followed) event(ev csta.Event, seq uint64) {
 	if f.holding {
-		f.held = append(f.held, heldEvent{ev, seq})
+		f.held = append(f.held, heldEvent{ev, seq, f.device})
 		return
 	}
 	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" {
@@ -139,32 +140,16 @@ func (f *followed) event(ev csta.Event, seq uint64) {
 
 // note keeps the record of what watchers were told.
 func (f *followed) note(ev csta.Event) {
-	local, call := csta.LocalConnection(ev)
-	var state csta.LocalConnectionState
-	switch e := ev.(type) {
-	case *csta.TransferedEvent:
-		f.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.TransferredConnections, local)
-		return
-	case *csta.ConferencedEvent:
-		f.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.ConferenceConnections, local)
-		return
-	case *csta.ForwardingEvent, *csta.DoNotDisturbEvent:
-		kind, value := setting(ev)
+	if kind, value := setting(ev); kind != "" {
 		f.settings[kind] = value
 		return
-	case *csta.ServiceInitiatedEvent:
-		state = pbx.Initiated
-	case *csta.DeliveredEvent:
-		state = pbx.Alerting
-	case *csta.OriginatedEvent, *csta.EstablishedEvent, *csta.RetrievedEvent:
-		state = pbx.Connected
-	case *csta.HeldEvent:
-		state = pbx.Hold
-	case *csta.FailedEvent:
-		state = pbx.Fail
-	case *csta.ConnectionClearedEvent, *csta.DivertedEvent:
-		state = pbx.Null
 	}
+	local, call := csta.LocalConnection(ev)
+	if j, ok := joiningOf(ev); ok {
+		f.replace(j, local)
+		return
+	}
+	_, state := stepOf(ev)
 	if call == "" || local == "" {
 		return
 	}
@@ -174,7 +159,7 @@ func (f *followed) note(ev csta.Event) {
 	}
 	c := f.call(call)
 	c.own = local
-	if id := csta.FirstConnection(ev).DeviceID.ID; id != f.local {
+	if id := csta.FirstConnection(ev).DeviceID.ID; state != "" && id != f.local {
 		if state == pbx.Null {
 			delete(c.others, id)
 		} else {
@@ -192,9 +177,9 @@ func (f *followed) call(id string) *followedCall {
 	return c
 }
 
-func (f *followed) replace(primary, secondary string, items []csta.ConnectionListItem, local csta.LocalConnectionState) {
+func (f *followed) replace(j joining, local csta.LocalConnectionState) {
 	others := map[string]csta.LocalConnectionState{}
-	for _, old := range []string{primary, secondary} {
+	for _, old := range []string{j.primary.CallID, j.secondary.CallID} {
 		if c := f.calls[old]; c != nil {
 			for id, state := range c.others {
 				others[id] = state
@@ -202,12 +187,12 @@ func (f *followed) replace(primary, secondary string, items []csta.ConnectionLis
 		}
 		delete(f.calls, old)
 	}
-	if local == pbx.Null || len(items) == 0 {
+	if local == pbx.Null || len(j.connections) == 0 {
 		return
 	}
-	c := f.call(items[0].NewConnection.CallID)
+	c := f.call(j.result())
 	c.own = local
-	for _, item := range items {
+	for _, item := range j.connections {
 		if id := item.NewConnection.DeviceID.ID; id != f.local {
 			c.others[id] = pbx.Connected
 			if state, ok := others[id]; ok {
@@ -244,6 +229,9 @@ func (c *Client) resync(x *exchange) {
 		if !c.takeStock(c.ctx, x, f, true) {
 			failed = true
 		}
+	}
+	if !c.surveyCalls(x) {
+		failed = true
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -396,53 +384,4 @@ func otherParty(f *followed, known *followedCall, info csta.SnapshotDeviceRespon
 		is = states[1]
 	}
 	return other.become(was, is, localState(info))
-}
-
-// A party is a connection whose state is told anew.
-type party struct {
-	id                     csta.ConnectionID
-	shown, calling, called csta.ExtendedDeviceID
-}
-
-// become returns the events that lead from one state to another; local is the
-// state of the device that is told.
-func (p party) become(was, is, local csta.LocalConnectionState) []csta.Event {
-	if was == is {
-		return nil
-	}
-	for _, d := range []*csta.ExtendedDeviceID{&p.shown, &p.calling, &p.called} {
-		if d.IsZero() {
-			*d = csta.NotKnown()
-		}
-	}
-	redirection := csta.RedirectionDeviceID{NotKnown: true}
-	var events []csta.Event
-	switch is {
-	case pbx.Null:
-		return []csta.Event{&csta.ConnectionClearedEvent{DroppedConnection: p.id, ReleasingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Initiated:
-		return []csta.Event{&csta.ServiceInitiatedEvent{InitiatedConnection: p.id, InitiatingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Alerting:
-		return []csta.Event{&csta.DeliveredEvent{Connection: p.id, AlertingDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Fail:
-		return []csta.Event{&csta.FailedEvent{FailedConnection: p.id, FailingDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	}
-	if was == pbx.Null || was == pbx.Initiated || was == pbx.Alerting {
-		between := local
-		if is == pbx.Hold && local == pbx.Hold {
-			between = pbx.Connected // its own, on the way
-		}
-		events = append(events, &csta.EstablishedEvent{EstablishedConnection: p.id, AnsweringDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: between, Cause: pbx.CauseNormal})
-		was = pbx.Connected
-	}
-	switch {
-	case is == pbx.Hold && was != pbx.Hold:
-		events = append(events, &csta.HeldEvent{HeldConnection: p.id, HoldingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal})
-	case is == pbx.Connected && was == pbx.Hold:
-		events = append(events, &csta.RetrievedEvent{RetrievedConnection: p.id, RetrievingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal})
-	}
-	return events
 }
