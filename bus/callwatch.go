@@ -36,8 +36,7 @@ type watchedCall struct {
 
 	holding bool // a snapshot is under way; events wait in held
 	held    []heldEvent
-	epoch   string // of a snapshot that was taken
-	since   uint64 // the last event that it is newer than
+	stock   moment // of the last snapshot
 
 	asking bool // whether the silent call is still there
 	pause  time.Duration
@@ -184,7 +183,7 @@ func (c *Client) surveyCall(ctx context.Context, x *exchange, k *watchedCall, re
 	case err != nil:
 		c.log.Warn("no snapshot", "pbx", x.name, "call", k.id, "error", err)
 	default:
-		k.epoch, k.since = x.epoch, seq
+		k.stock = moment{x.epoch, seq}
 		for _, ev := range k.difference(resp.(*csta.SnapshotCallResponse), report) {
 			k.tell(ev)
 		}
@@ -194,7 +193,7 @@ func (c *Client) surveyCall(ctx context.Context, x *exchange, k *watchedCall, re
 		}
 	}
 	for _, h := range held {
-		c.callEvent(x, h.device, h.ev, h.seq)
+		c.callEvent(x, h.device, h.ev, h.at)
 	}
 	return err
 }
@@ -231,9 +230,8 @@ func (c *Client) surveyCalls(x *exchange) bool {
 	return ok
 }
 
-// callEvent passes an event at the device on to those who watch the call. seq is
-// its number.
-func (c *Client) callEvent(x *exchange, device string, ev csta.Event, seq uint64) {
+// callEvent passes an event at the device on to those who watch the call.
+func (c *Client) callEvent(x *exchange, device string, ev csta.Event, at moment) {
 	local, first := csta.LocalConnection(ev)
 	var k *watchedCall
 	csta.Connections(ev, func(id *csta.ConnectionID) {
@@ -246,7 +244,7 @@ func (c *Client) callEvent(x *exchange, device string, ev csta.Event, seq uint64
 			x.stale = true
 			return
 		}
-		k.held = append(k.held, heldEvent{ev: ev, seq: seq, device: device})
+		k.held = append(k.held, heldEvent{ev, at, device})
 		return
 	}
 	if _, over := ev.(*csta.CallClearedEvent); over {
@@ -265,7 +263,7 @@ func (c *Client) callEvent(x *exchange, device string, ev csta.Event, seq uint64
 	j, joins := joiningOf(ev)
 	known := false
 	switch {
-	case k.epoch == x.epoch && seq <= k.since:
+	case k.stock.shows(at):
 		known = true
 	case !joins:
 		known = k.knows(device, ev)

@@ -337,6 +337,7 @@ func (c *Client) event(m *nats.Msg) {
 		defer c.refresh(x)
 	}
 	x.epoch, x.seq, x.heard = epoch, seq, true
+	at := moment{epoch, seq}
 	if device == "" {
 		var s csta.SystemStatus
 		if err := json.Unmarshal(m.Data, &s); err == nil {
@@ -360,10 +361,10 @@ func (c *Client) event(m *nats.Msg) {
 		return
 	}
 	if f != nil {
-		f.event(ev, seq)
+		f.event(ev, at)
 	}
 	if x.watchesCalls(device) {
-		c.callEvent(x, device, ev, seq)
+		c.callEvent(x, device, ev, at)
 	}
 }
 

@@ -25,6 +25,7 @@ type followed struct {
 	settings map[string]string        // what was told of forwarding and do-not-disturb, by kind
 	holding  bool                     // a snapshot is due; events wait in held
 	held     []heldEvent
+	stock    moment // of the last snapshot
 }
 
 // followedCall is what watchers were told of a call.
@@ -35,9 +36,20 @@ type followedCall struct {
 
 type heldEvent struct {
 	ev     csta.Event
-	seq    uint64
+	at     moment
 	device string // that reported it
 }
+
+// A moment is a place in the sequence of a PBX's events: that of an event, or of
+// a snapshot, which shows all events up to it and perhaps more.
+type moment struct {
+	epoch string
+	seq   uint64
+}
+
+// shows reports whether a snapshot of the moment shows an event. It may be taken
+// in before the events that it shows: they come by another way.
+func (m moment) shows(at moment) bool { return at.epoch == m.epoch && at.seq <= m.seq }
 
 // Watch tells w what happens at the line from now on, until stop is called;
 // up says whether the PBX can be reached now. Neither is to be called by a
@@ -122,11 +134,19 @@ func (c *Client) renewWatches() {
 }
 
 // event passes an event on, or keeps it until the snapshot is there.
-func (f *followed) event(ev csta.Event, seq uint64) {
+func (f *followed) event(ev csta.Event, at moment) {
 	if f.holding {
-		f.held = append(f.held, heldEvent{ev, seq, f.device})
+		f.held = append(f.held, heldEvent{ev, at, f.device})
 		return
 	}
+	if f.stock.shows(at) {
+		return
+	}
+	f.pass(ev)
+}
+
+// pass tells the watchers of an event.
+func (f *followed) pass(ev csta.Event) {
 	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" {
 		if _, known := f.calls[call]; !known {
 			return // the end of a call that the device was not in when it was first watched
@@ -265,6 +285,7 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	if !ok {
 		c.log.Warn("no snapshot", "pbx", x.name, "line", f.device, "error", err)
 	} else if err == nil {
+		f.stock = moment{x.epoch, before}
 		news = append(difference(f, snapshot), news...)
 	}
 	for _, ev := range news {
@@ -272,16 +293,15 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 			continue
 		}
 		if report {
-			f.event(ev, 0)
+			f.pass(ev)
 		} else {
 			f.note(ev)
 		}
 	}
-	// The snapshot is newer than the events before it, and may show a part of
-	// those after it.
+	// The snapshot may show a part of the events after it, too.
 	for _, h := range held {
-		if h.seq > before && !f.told(h.ev) {
-			f.event(h.ev, h.seq)
+		if !f.told(h.ev) {
+			f.event(h.ev, h.at)
 		}
 	}
 	return ok

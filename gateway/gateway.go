@@ -28,7 +28,9 @@ type Gateway struct {
 	PhoneContext string
 	// Directory names the line of a SIP user who does not say which it is.
 	Directory map[string]string
-	Log       *slog.Logger
+	// MaxMonitors is how many monitors a session may have; 100 if zero.
+	MaxMonitors int
+	Log         *slog.Logger
 }
 
 // A Peer is who opens a session.
@@ -39,7 +41,8 @@ type Peer struct {
 	Users []string
 	// From is the user part of who it is.
 	From string
-	// Send queues an event to the client. It must not block.
+	// Send queues an event to the client, or the MonitorStop of a monitor that
+	// ended with its call. It must not block.
 	Send func(csta.Message)
 	Log  *slog.Logger
 }
