@@ -69,6 +69,7 @@ type exchange struct {
 	stale  bool      // a snapshot is due before the picture is true again
 	taking bool      // snapshots are being taken
 	follow map[string]*followed
+	links  map[LinkWatcher]struct{}
 
 	calls       map[string]*watchedCall            // that are watched as a whole, by callID
 	callWatches map[string]map[*callWatch]struct{} // by the device whose calls are
@@ -193,7 +194,8 @@ func (c *Client) connection(up bool) {
 func (c *Client) exchange(name string) *exchange {
 	x := c.pbxs[name]
 	if x == nil {
-		x = &exchange{name: name, follow: map[string]*followed{}, calls: map[string]*watchedCall{}, callWatches: map[string]map[*callWatch]struct{}{}}
+		x = &exchange{name: name, follow: map[string]*followed{}, links: map[LinkWatcher]struct{}{},
+			calls: map[string]*watchedCall{}, callWatches: map[string]map[*callWatch]struct{}{}}
 		c.pbxs[name] = x
 	}
 	return x
@@ -298,6 +300,9 @@ func (c *Client) tell(x *exchange, up bool) {
 		return
 	}
 	x.up = up
+	for w := range x.links {
+		w.Link(up)
+	}
 	for _, f := range x.follow {
 		for w := range f.watchers {
 			w.Link(up)

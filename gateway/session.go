@@ -24,7 +24,9 @@ type Session struct {
 	line         bus.Line
 	written      string // the line as the client wrote it first
 	phoneContext string
+	dialect      Dialect
 	send         func(csta.Message)
+	unwatch      func() // ends systemNotices; nil where there are none
 	log          *slog.Logger
 
 	mu       sync.Mutex
@@ -105,7 +107,7 @@ func (s *Session) Close(error) {
 		stops = append(stops, m.stop)
 		delete(s.monitors, id)
 	}
-	stops = append(stops, s.idle())
+	stops = append(stops, s.idle(), s.unwatch)
 	s.mu.Unlock()
 	end(stops...)
 }
@@ -251,11 +253,13 @@ func (s *Session) Link(up bool) {
 		return
 	}
 	s.up = up
-	var ev csta.Event = &csta.OutOfServiceEvent{Device: csta.Party(s.line.Device)}
-	if up {
-		ev = &csta.BackInServiceEvent{Device: csta.Party(s.line.Device)}
+	if s.dialect.Link != NoticeBySystem {
+		var ev csta.Event = &csta.OutOfServiceEvent{Device: csta.Party(s.line.Device)}
+		if up {
+			ev = &csta.BackInServiceEvent{Device: csta.Party(s.line.Device)}
+		}
+		s.tell(waiting{ev: ev})
 	}
-	s.tell(waiting{ev: ev})
 	s.release()
 }
 
@@ -328,7 +332,7 @@ func (s *Session) presentLocked(m csta.Message, written, call string) {
 // uri writes a canonical number as clients read it (RFC 3966). What is not a
 // number stays as it is.
 func (s *Session) uri(number string) string {
-	if number == "" || strings.Trim(number, "+0123456789*#ABCD") != "" {
+	if s.dialect.Numbers == NumbersAsDigits || number == "" || strings.Trim(number, "+0123456789*#ABCD") != "" {
 		return number
 	}
 	if number[0] == '+' || s.phoneContext == "" {
