@@ -648,3 +648,38 @@ func BenchmarkRequest(b *testing.B) {
 	cancel()
 	<-done
 }
+
+// nobody takes in events.
+type nobody struct{}
+
+func (nobody) Event(csta.Event) {}
+func (nobody) Link(bool)        {}
+
+// BenchmarkEvent takes in one event of a line that nobody watches, and of one that
+// somebody watches, while no call is watched as a whole.
+func BenchmarkEvent(b *testing.B) {
+	ev := &csta.DeliveredEvent{Connection: csta.Connection("a", "1002"), AlertingDevice: csta.Party("1002"), CallingDevice: csta.Party("1001"),
+		CalledDevice: csta.Party("1002"), LastRedirectionDevice: csta.RedirectionDeviceID{NotRequired: true}, LocalConnectionInfo: pbx.Alerting, Cause: pbx.CauseNewCall}
+	text, err := json.Marshal(ev)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, who := range []string{"nobody", "line"} {
+		b.Run(who, func(b *testing.B) {
+			c := NewClient(nil, slog.New(slog.DiscardHandler))
+			x := c.exchange("main")
+			if who == "line" {
+				x.follow["1002"] = &followed{device: "1002", local: "1002", watchers: map[Watcher]struct{}{nobody{}: {}},
+					calls: map[string]*followedCall{}, settings: map[string]string{}}
+			}
+			m := nats.NewMsg(eventSubject("main", "1002", "DeliveredEvent"))
+			m.Header.Set(headerEpoch, "e")
+			m.Data = text
+			b.ReportAllocs()
+			for i := 1; b.Loop(); i++ {
+				m.Header.Set(headerSeq, strconv.Itoa(i))
+				c.event(m)
+			}
+		})
+	}
+}

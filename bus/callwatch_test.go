@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -422,5 +423,29 @@ func TestWatchCallsStorm(t *testing.T) {
 		if d := cmp.Diff(o.cleared, cleared); d != "" || len(cleared) < 50 {
 			t.Errorf("%s: %d ends (-want +got)\n%s", o.device, len(cleared), d)
 		}
+	}
+}
+
+// BenchmarkCallEvent takes in one occurrence in a call that is watched as a
+// whole: its two copies.
+func BenchmarkCallEvent(b *testing.B) {
+	c := NewClient(nil, slog.New(slog.DiscardHandler))
+	x := c.exchange("main")
+	told := 0
+	x.callWatches["1002"] = map[*callWatch]struct{}{{func(csta.Event) { told++ }}: {}}
+	events := []csta.Event{
+		&csta.HeldEvent{HeldConnection: csta.Connection("a", "1002"), HoldingDevice: csta.Party("1002"), LocalConnectionInfo: pbx.Connected, Cause: pbx.CauseNormal},
+		&csta.RetrievedEvent{RetrievedConnection: csta.Connection("a", "1002"), RetrievingDevice: csta.Party("1002"), LocalConnectionInfo: pbx.Connected, Cause: pbx.CauseNormal},
+	}
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		for _, device := range []string{"1001", "1002"} {
+			c.callEvent(x, device, events[n%2], moment{"e", uint64(n)})
+		}
+		n++
+	}
+	if told < n-1 || told > n+1 {
+		b.Errorf("%d occurrences were told %d times", n, told)
 	}
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -183,10 +182,19 @@ func (s *Session) followsCalls() bool {
 	return false
 }
 
+func (s *Session) crossRefs() []string {
+	ids := make([]string, 0, len(s.monitors))
+	for id := range s.monitors {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // tell sends an event to those whom it is for.
 func (s *Session) tell(e waiting) {
 	if e.to == nil {
-		for _, id := range slices.Sorted(maps.Keys(s.monitors)) {
+		for _, id := range s.crossRefs() {
 			if m := s.monitors[id]; !m.calls {
 				s.report(m, e.ev)
 			}
