@@ -23,6 +23,7 @@ type followed struct {
 	settings map[string]string        // what was told of forwarding and do-not-disturb, by kind
 	holding  bool                     // a snapshot is due; events wait in held
 	held     []heldEvent
+	stock    moment // of the last snapshot
 }
 
 // followedCall is what watchers were told of a call.
@@ -31,12 +32,24 @@ type followedCall struct {
 	others map[string]csta.LocalConnectionState // by the deviceID of the connection
 }
 
-// A heldEvent is an event of a device, which it calls by this number.
 type heldEvent struct {
+	ev csta.Event
+	at moment
+	// device is what the event of a followed device calls it, and of a watched
+	// call which of the PBX's devices reported it.
 	device string
-	ev     csta.Event
-	seq    uint64
 }
+
+// A moment is a place in the sequence of a PBX's events: that of an event, or of
+// a snapshot, which shows all events up to it and perhaps more.
+type moment struct {
+	epoch string
+	seq   uint64
+}
+
+// shows reports whether a snapshot of the moment shows an event. It may be taken
+// in before the events that it shows: they come by another way.
+func (m moment) shows(at moment) bool { return at.epoch == m.epoch && at.seq <= m.seq }
 
 // Watch tells w what happens at the line from now on, until stop is called;
 // up says whether the PBX can be reached now. Neither is to be called by a
@@ -148,11 +161,19 @@ func (c *Client) renewWatches() {
 }
 
 // event passes an event on, or keeps it until the snapshot is there.
-func (f *followed) event(device string, ev csta.Event, seq uint64) {
+func (f *followed) event(device string, ev csta.Event, at moment) {
 	if f.holding {
-		f.held = append(f.held, heldEvent{device, ev, seq})
+		f.held = append(f.held, heldEvent{ev, at, device})
 		return
 	}
+	if f.stock.shows(at) {
+		return
+	}
+	f.pass(device, ev)
+}
+
+// pass tells the watchers of an event, which calls the line device.
+func (f *followed) pass(device string, ev csta.Event) {
 	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" {
 		if _, known := f.calls[call]; !known {
 			return // the end of a call that the device was not in when it was first watched
@@ -166,32 +187,16 @@ func (f *followed) event(device string, ev csta.Event, seq uint64) {
 
 // note keeps the record of what watchers were told.
 func (f *followed) note(ev csta.Event) {
-	local, call := csta.LocalConnection(ev)
-	var state csta.LocalConnectionState
-	switch e := ev.(type) {
-	case *csta.TransferedEvent:
-		f.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.TransferredConnections, local)
-		return
-	case *csta.ConferencedEvent:
-		f.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.ConferenceConnections, local)
-		return
-	case *csta.ForwardingEvent, *csta.DoNotDisturbEvent:
-		kind, value := setting(ev)
+	if kind, value := setting(ev); kind != "" {
 		f.settings[kind] = value
 		return
-	case *csta.ServiceInitiatedEvent:
-		state = pbx.Initiated
-	case *csta.DeliveredEvent:
-		state = pbx.Alerting
-	case *csta.OriginatedEvent, *csta.EstablishedEvent, *csta.RetrievedEvent:
-		state = pbx.Connected
-	case *csta.HeldEvent:
-		state = pbx.Hold
-	case *csta.FailedEvent:
-		state = pbx.Fail
-	case *csta.ConnectionClearedEvent, *csta.DivertedEvent:
-		state = pbx.Null
 	}
+	local, call := csta.LocalConnection(ev)
+	if j, ok := joiningOf(ev); ok {
+		f.replace(j, local)
+		return
+	}
+	_, state := stepOf(ev)
 	if call == "" || local == "" {
 		return
 	}
@@ -201,7 +206,7 @@ func (f *followed) note(ev csta.Event) {
 	}
 	c := f.call(call)
 	c.own = local
-	if id := csta.FirstConnection(ev).DeviceID.ID; id != f.Local {
+	if id := csta.FirstConnection(ev).DeviceID.ID; state != "" && id != f.Local {
 		if state == pbx.Null {
 			delete(c.others, id)
 		} else {
@@ -219,9 +224,9 @@ func (f *followed) call(id string) *followedCall {
 	return c
 }
 
-func (f *followed) replace(primary, secondary string, items []csta.ConnectionListItem, local csta.LocalConnectionState) {
+func (f *followed) replace(j joining, local csta.LocalConnectionState) {
 	others := map[string]csta.LocalConnectionState{}
-	for _, old := range []string{primary, secondary} {
+	for _, old := range []string{j.primary.CallID, j.secondary.CallID} {
 		if c := f.calls[old]; c != nil {
 			for id, state := range c.others {
 				others[id] = state
@@ -229,12 +234,12 @@ func (f *followed) replace(primary, secondary string, items []csta.ConnectionLis
 		}
 		delete(f.calls, old)
 	}
-	if local == pbx.Null || len(items) == 0 {
+	if local == pbx.Null || len(j.connections) == 0 {
 		return
 	}
-	c := f.call(items[0].NewConnection.CallID)
+	c := f.call(j.result())
 	c.own = local
-	for _, item := range items {
+	for _, item := range j.connections {
 		if id := item.NewConnection.DeviceID.ID; id != f.Local {
 			c.others[id] = pbx.Connected
 			if state, ok := others[id]; ok {
@@ -272,6 +277,9 @@ func (c *Client) resync(x *exchange) {
 			failed = true
 		}
 	}
+	if !c.surveyCalls(x) {
+		failed = true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x.taking = false
@@ -304,6 +312,7 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	if !ok {
 		c.log.Warn("no snapshot", "pbx", x.name, "line", f.Device, "error", err)
 	} else if err == nil {
+		f.stock = moment{x.epoch, before}
 		news = append(difference(f, snapshot), news...)
 	}
 	for _, ev := range news {
@@ -311,16 +320,15 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 			continue
 		}
 		if report {
-			f.event(f.Device, ev, 0)
+			f.pass(f.Device, ev)
 		} else {
 			f.note(ev)
 		}
 	}
-	// The snapshot is newer than the events before it, and may show a part of
-	// those after it.
+	// The snapshot may show a part of the events after it, too.
 	for _, h := range held {
-		if h.seq > before && !f.told(h.ev) {
-			f.event(h.device, h.ev, h.seq)
+		if !f.told(h.ev) {
+			f.event(h.device, h.ev, h.at)
 		}
 	}
 	return ok
@@ -423,53 +431,4 @@ func otherParty(f *followed, known *followedCall, info csta.SnapshotDeviceRespon
 		is = states[1]
 	}
 	return other.become(was, is, localState(info))
-}
-
-// A party is a connection whose state is told anew.
-type party struct {
-	id                     csta.ConnectionID
-	shown, calling, called csta.ExtendedDeviceID
-}
-
-// become returns the events that lead from one state to another; local is the
-// state of the device that is told.
-func (p party) become(was, is, local csta.LocalConnectionState) []csta.Event {
-	if was == is {
-		return nil
-	}
-	for _, d := range []*csta.ExtendedDeviceID{&p.shown, &p.calling, &p.called} {
-		if d.IsZero() {
-			*d = csta.NotKnown()
-		}
-	}
-	redirection := csta.RedirectionDeviceID{NotKnown: true}
-	var events []csta.Event
-	switch is {
-	case pbx.Null:
-		return []csta.Event{&csta.ConnectionClearedEvent{DroppedConnection: p.id, ReleasingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Initiated:
-		return []csta.Event{&csta.ServiceInitiatedEvent{InitiatedConnection: p.id, InitiatingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Alerting:
-		return []csta.Event{&csta.DeliveredEvent{Connection: p.id, AlertingDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Fail:
-		return []csta.Event{&csta.FailedEvent{FailedConnection: p.id, FailingDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	}
-	if was == pbx.Null || was == pbx.Initiated || was == pbx.Alerting {
-		between := local
-		if is == pbx.Hold && local == pbx.Hold {
-			between = pbx.Connected // its own, on the way
-		}
-		events = append(events, &csta.EstablishedEvent{EstablishedConnection: p.id, AnsweringDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: between, Cause: pbx.CauseNormal})
-		was = pbx.Connected
-	}
-	switch {
-	case is == pbx.Hold && was != pbx.Hold:
-		events = append(events, &csta.HeldEvent{HeldConnection: p.id, HoldingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal})
-	case is == pbx.Connected && was == pbx.Hold:
-		events = append(events, &csta.RetrievedEvent{RetrievedConnection: p.id, RetrievingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal})
-	}
-	return events
 }
