@@ -1,6 +1,7 @@
 package cstasip
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -385,8 +386,9 @@ func (c *core) hook(raw sip.Message) {
 
 func (c *core) hookRequest(req *sip.Request) {
 	f := c.flowOf(req)
-	separateVias(req)
+	bad := separateVias(req)
 	m, err := newMessage(req, f)
+	err = cmp.Or(err, bad)
 	t := &ticket{Header: sip.NewHeader("", ""), m: m, err: err}
 	defer req.AppendHeader(t)
 	if err != nil {
@@ -419,27 +421,35 @@ func (c *core) hookRequest(req *sip.Request) {
 // separateVias gives every Via element a header of its own, with its long name:
 // sipgo reads the topmost lazily, and neither finds it in a list nor in the right
 // place between "Via" and "v".
-func separateVias(req *sip.Request) {
+func separateVias(req *sip.Request) (err error) {
 	plain := true
-	var elements []sip.Header
+	for _, h := range req.Headers() {
+		if headerName(h.Name()) == "via" {
+			plain = plain && len(h.Name()) == len("Via") && index(h.Value(), ',') < 0
+		}
+	}
+	if plain {
+		return nil
+	}
+	var names []string
+	var separate []sip.Header
 	for _, h := range req.Headers() {
 		if headerName(h.Name()) != "via" {
 			continue
 		}
-		v := h.Value()
-		plain = plain && len(h.Name()) == len("Via") && index(v, ',') < 0
-		for _, e := range split(v) {
-			elements = append(elements, sip.NewHeader("Via", e))
+		names = append(names, h.Name())
+		for _, e := range elements(h.Value()) {
+			if _, ok := parseVia(e); !ok {
+				err = errors.New("malformed Via")
+			}
+			separate = append(separate, sip.NewHeader("Via", e))
 		}
 	}
-	if plain {
-		return
+	for _, name := range names {
+		req.RemoveHeader(name)
 	}
-	for _, name := range []string{"Via", "VIA", "via", "v", "V"} {
-		for req.RemoveHeader(name) {
-		}
-	}
-	req.PrependHeader(elements...)
+	req.PrependHeader(separate...)
+	return err
 }
 
 // garbled reports a datagram, or a stream, that the parser gave up. What of a
