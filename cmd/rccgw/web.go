@@ -63,7 +63,7 @@ func metric(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descReady      = metric("pbx_ready", "1 when the PBX is linked and its snapshot taken.", "pbx")
 	descBus        = metric("bus_up", "1 when the bus is connected.")
-	descDialogs    = metric("sip_dialogs", "Dialogs that are open.")
+	descDialogs    = metric("sip_dialogs", "Dialogs that are open or opening.")
 	descConns      = metric("sip_connections", "TCP and TLS connections that are open.")
 	descOpened     = metric("sip_dialogs_opened_total", "Dialogs that were opened.")
 	descEnded      = metric("sip_dialogs_ended_total", "Dialogs that ended.")
@@ -71,6 +71,7 @@ var (
 	descRepeated   = metric("sip_requests_repeated_total", "Requests that came again and got the stored answer.")
 	descMalformed  = metric("sip_malformed_total", "Messages that could not be read.")
 	descTurnedAway = metric("sip_refused_peers_total", "Packets and connections of peers that were turned away.")
+	descLimited    = metric("sip_limited_total", "What was refused for a limit of its peer.", "what")
 	descPanics     = metric("panics_total", "Panics that cost one request each.")
 	descEvents     = metric("sip_events_total", "Events sent to clients, by what became of them.", "result")
 )
@@ -78,7 +79,7 @@ var (
 // Describe implements prometheus.Collector.
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descReady, descBus, descDialogs, descConns, descOpened, descEnded, descRequests, descRepeated,
-		descMalformed, descTurnedAway, descPanics, descEvents} {
+		descMalformed, descTurnedAway, descLimited, descPanics, descEvents} {
 		ch <- d
 	}
 }
@@ -115,6 +116,9 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 	count(descRepeated, st.Repeated)
 	count(descMalformed, st.Malformed)
 	count(descTurnedAway, st.Refused)
+	for what, n := range map[string]uint64{"dialog": st.LimitedDialogs, "connection": st.LimitedConnections, "request": st.LimitedRequests} {
+		count(descLimited, n, what)
+	}
 	count(descPanics, st.Panics)
 	for result, n := range map[string]uint64{"sent": st.EventsSent, "answered": st.EventsAnswered, "refused": st.EventsRefused,
 		"unanswered": st.EventsUnanswered, "dropped": st.EventsDropped} {

@@ -86,6 +86,7 @@ type core struct {
 	listeners []*listener
 	dialled   netip.AddrPort // our end of a client's connection
 	conns     map[connKey]*conn
+	connsOf   tally            // per peer
 	calls     map[string]*call // requests of ours, by transaction
 	closed    bool
 	readers   sync.WaitGroup
@@ -116,6 +117,8 @@ type ticket struct {
 	branch string
 	// again: it came before, and sipgo may have its transaction.
 	again bool
+	// limited: it is beyond a limit; its answer is all that is spent on it.
+	limited bool
 
 	answer *answer   // what to answer at once
 	job    *job      // the place in a dialog's queue
@@ -137,7 +140,7 @@ func (c *core) init(n network, log *slog.Logger, config *tls.Config, advertise s
 	configure()
 	c.net, c.tls, c.advertise = n, config, advertise
 	c.gate.log, c.gate.garbled = log, c.garbled
-	c.calls = map[string]*call{}
+	c.calls, c.conns, c.connsOf = map[string]*call{}, map[connKey]*conn{}, tally{}
 	quiet := slog.New(quietHandler{log.Handler()})
 	tcp := func() *sip.TransportTCP {
 		return &sip.TransportTCP{
@@ -302,12 +305,12 @@ func (c *core) remember(x *conn) error {
 	case c.closed:
 		return net.ErrClosed
 	case c.gate.maxConns > 0 && len(c.conns) >= c.gate.maxConns:
-		return errors.New("too many connections")
-	}
-	if c.conns == nil {
-		c.conns = map[connKey]*conn{}
+		return errConnections
+	case c.gate.maxPeerConns > 0 && c.connsOf.of(x.remote.Addr()) >= c.gate.maxPeerConns:
+		return errPeerConnections
 	}
 	c.conns[connKey{x.network, x.remote.AddrPort}] = x
+	c.connsOf.add(x.remote.Addr(), +1)
 	return nil
 }
 
@@ -316,6 +319,7 @@ func (c *core) forget(x *conn) {
 	defer c.mu.Unlock()
 	if k := (connKey{x.network, x.remote.AddrPort}); c.conns[k] == x {
 		delete(c.conns, k)
+		c.connsOf.add(x.remote.Addr(), -1)
 	}
 }
 

@@ -140,10 +140,11 @@ func splitListen(s string) (network, address string, err error) {
 
 // A gate is what a listener or socket asks about the peers that come.
 type gate struct {
-	log      *slog.Logger
-	peers    func(netip.Addr) bool
-	maxConns int
-	refused  func(network string, peer netip.Addr, why string) // for the record
+	log     *slog.Logger
+	peers   func(netip.Addr) bool
+	refused func(network string, peer netip.Addr, why error) // for the record
+
+	maxConns, maxPeerConns int // zero: no limit
 
 	// garbled is told what could not be parsed: a datagram that came by s, or, b
 	// and s being nil, something on a connection.
@@ -154,7 +155,7 @@ func (g *gate) admits(network string, peer netip.Addr) bool {
 	if g.peers == nil || g.peers(peer) {
 		return true
 	}
-	g.refused(network, peer, "not a peer")
+	g.refused(network, peer, errNotPeer)
 	return false
 }
 
@@ -347,7 +348,7 @@ func (c *conn) handshake(secure *tls.Conn) error {
 	ctx, stop := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer stop()
 	if err := secure.HandshakeContext(ctx); err != nil {
-		c.c.gate.refused(tlsNet, c.remote.Addr(), err.Error())
+		c.c.gate.refused(tlsNet, c.remote.Addr(), err)
 		return err
 	}
 	if certs := secure.ConnectionState().PeerCertificates; len(certs) > 0 {
@@ -546,7 +547,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			continue
 		}
 		if err := l.c.remember(c); err != nil {
-			l.c.gate.refused(l.network, c.remote.Addr(), err.Error())
+			l.c.gate.refused(l.network, c.remote.Addr(), err)
 			_ = raw.Close()
 			continue
 		}
