@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // Timers of RFC 3261 §17 (table 4), as sipgo has them.
@@ -43,7 +45,7 @@ func configure() {
 	setup.Do(func() {
 		sip.TransportBufferReadSize = maxDatagram // 32 kB for each idle connection by default
 		sip.UDPMTUSize = 65_507 + 200             // 1,300 octets by default, more is an error; IP can fragment
-		sip.Timer_J = t2                          // 64·T1 by default; this package keeps answers itself
+		sip.Timer_J = 0                           // 64·T1 by default, with each request; this package keeps answers itself
 		sip.SetDefaultLogger(slog.New(slog.DiscardHandler))
 	})
 }
@@ -83,8 +85,10 @@ type core struct {
 
 	mu        sync.Mutex
 	sockets   []*socket
+	senders   *simplelru.LRU[netip.AddrPort, *socket] // whom sipgo's pool knows, see knows
 	listeners []*listener
-	dialled   netip.AddrPort // our end of a client's connection
+	dialled   netip.AddrPort          // our end of a client's connection
+	places    *lru.Cache[path, place] // of sentBy
 	conns     map[connKey]*conn
 	connsOf   tally            // per peer
 	calls     map[string]*call // requests of ours, by transaction
@@ -140,6 +144,8 @@ func (c *core) init(n network, log *slog.Logger, config *tls.Config, advertise s
 	configure()
 	c.net, c.tls, c.advertise = n, config, advertise
 	c.gate.log, c.gate.garbled = log, c.garbled
+	c.places, _ = lru.New[path, place](maxPlaces)
+	c.senders, _ = simplelru.NewLRU(maxSenders, func(peer netip.AddrPort, _ *socket) { c.tpl.Pool(udpNet).Delete(peer.String()) })
 	c.calls, c.conns, c.connsOf = map[string]*call{}, map[connKey]*conn{}, tally{}
 	quiet := slog.New(quietHandler{log.Handler()})
 	tcp := func() *sip.TransportTCP {
@@ -480,23 +486,47 @@ func (c *core) garbled(network string, from netip.AddrPort, b []byte, s *socket)
 
 // flowOf returns the way that a message came.
 func (c *core) flowOf(m sip.Message) flow {
-	from, _ := netip.ParseAddrPort(m.Source())
-	f := flow{network: sip.NetworkToLower(m.Transport()), peer: unmap(from)}
+	f := flow{network: sip.NetworkToLower(m.Transport())}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.network == udpNet {
 		for _, s := range c.sockets {
-			if s.parsed(f.peer) {
-				f.sock = s
-				break
+			if m.Source() == s.addr.text {
+				from := s.parsed()
+				f.sock, f.peer = s, from.AddrPort
+				m.SetSource(from.text)
+				c.knows(from, s)
+				return f
 			}
 		}
-		return f
 	}
+	from, _ := netip.ParseAddrPort(m.Source())
+	f.peer = unmap(from)
 	if f.conn = c.conns[connKey{f.network, f.peer}]; f.conn != nil {
 		f.conn.heard.Store(time.Now().UnixNano())
 	}
 	return f
+}
+
+// maxSenders is how many senders of datagrams sipgo knows at a time. It looks one
+// up once, when it makes a request's transaction.
+const maxSenders = 4 << 10
+
+// knows enters the sender of a datagram into sipgo's pool, where it finds the
+// socket that answers leave by. sipgo would do that itself, and keep every address
+// for ever: so it is shown one address for all, see socket.ReadFrom. c.mu is held.
+func (c *core) knows(from *address, s *socket) {
+	if by, ok := c.senders.Get(from.AddrPort); ok && by == s {
+		return
+	}
+	pool := c.tpl.Pool(udpNet)
+	conn := pool.Get(s.addr.text)
+	if conn == nil {
+		return // the socket is closed
+	}
+	pool.Add(from.text, conn)
+	_, _ = conn.TryClose() // the reference that Get has taken
+	c.senders.Add(from.AddrPort, s)
 }
 
 // request takes a request from sipgo's transaction layer, in a goroutine of its

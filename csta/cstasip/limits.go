@@ -54,10 +54,7 @@ type rates struct {
 }
 
 func newRates(each int) rates {
-	buckets, err := lru.New[netip.Addr, *rate.Limiter](ratedPeers)
-	if err != nil {
-		panic(err) // a size that is not positive
-	}
+	buckets, _ := lru.New[netip.Addr, *rate.Limiter](ratedPeers) // fails for a size that is not positive
 	return rates{each, buckets}
 }
 

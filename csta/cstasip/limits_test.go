@@ -118,6 +118,7 @@ func TestPeerDialogs(t *testing.T) {
 			t.Errorf("%d refusals counted", got)
 		}
 		first.bye(2)
+		synctest.Wait() // the answer leaves before the place is free
 		fourth.open()
 		for _, c := range []*script{second, third, fourth} {
 			c.bye(2)

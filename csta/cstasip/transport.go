@@ -162,10 +162,9 @@ func (g *gate) admits(network string, peer netip.Addr) bool {
 // A socket is a UDP socket, read by sipgo.
 type socket struct {
 	packetConn
-	c      *core
-	local  netip.AddrPort
-	addr   *address
-	sentBy sync.Map // of core.sentBy
+	c     *core
+	local netip.AddrPort
+	addr  *address
 
 	reading chan struct{} // closed when sipgo reads, and so knows it
 	once    sync.Once
@@ -186,20 +185,18 @@ func newSocket(p packetConn, c *core) *socket {
 
 func (s *socket) LocalAddr() net.Addr { return s.addr }
 
-// parsed notes that the datagram from the address has become a message. It is
-// called by the reader, and reports whether it is this socket's.
-func (s *socket) parsed(from netip.AddrPort) bool {
+// parsed notes that the datagram has become a message, and returns its sender. It
+// is called by the reader.
+func (s *socket) parsed() *address {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen || s.from.AddrPort != from {
-		return false
-	}
 	s.seen = true
-	return true
+	return s.from
 }
 
 // ReadFrom returns the next datagram of a peer. It is called when what it
-// returned before was parsed, or was dropped because it could not be.
+// returned before was parsed, or was dropped because it could not be. The address
+// that it returns is the socket's own: sipgo remembers each that it sees.
 func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 	s.once.Do(func() { close(s.reading) })
 	s.mu.Lock()
@@ -242,7 +239,6 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 		}
 		s.size = copy(s.buf, data)
 		s.seen = false
-		addr := s.from
 		s.mu.Unlock()
 		if s.size > len(b) {
 			// sipgo's buffer: the parser will not get it whole.
@@ -252,7 +248,7 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 			s.c.gate.garbled(udpNet, from, s.buf[:s.size], s)
 			continue
 		}
-		return copy(b, s.buf[:s.size]), addr, nil
+		return copy(b, s.buf[:s.size]), s.addr, nil
 	}
 }
 
@@ -272,7 +268,6 @@ type conn struct {
 	c             *core
 	network       string
 	local, remote *address
-	sentBy        sync.Map // of core.sentBy
 
 	users  atomic.Int32 // dialogs that go over it
 	heard  atomic.Int64 // when the last message came, in Unix nanoseconds
