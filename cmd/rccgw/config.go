@@ -69,6 +69,7 @@ type pbxSettings struct {
 // config is what the settings say, checked.
 type config struct {
 	sip          cstasip.Config
+	certificates *certificates // of sip.TLS; nil without
 	phoneContext string
 	directory    map[string]string
 	http         string
@@ -260,7 +261,7 @@ func (c *config) loadSIP(s *settings, m *mistakes) {
 			m.list = append(m.list, err)
 			break
 		}
-		c.sip.TLS = t
+		c.certificates, c.sip.TLS = t, t.listener()
 	case s.SIPTlsCert != "":
 		m.add("RCC_SIP_TLS_KEY", "", "missing beside RCC_SIP_TLS_CERT")
 	case s.SIPTlsKey != "":
