@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"pbx/asterisk": {"csta", "pbx", "pbx/asterisk/ami"},
 
 	"pbx/asterisk/ami":          {},
-	"pbx/asterisk/asterisktest": {"pbx/asterisk/ami"},
+	"pbx/asterisk/asterisktest": {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},
 
 	"bus":        {"csta", "digitmod", "pbx"},
 	"gateway":    {"csta", "digitmod", "pbx", "bus"},

@@ -69,6 +69,7 @@ type exchange struct {
 	stale  bool      // a snapshot is due before the picture is true again
 	taking bool      // snapshots are being taken
 	follow map[string]*followed
+	links  map[LinkWatcher]struct{}
 }
 
 // NewClient returns a client on the connection, which stays the caller's.
@@ -190,7 +191,7 @@ func (c *Client) connection(up bool) {
 func (c *Client) exchange(name string) *exchange {
 	x := c.pbxs[name]
 	if x == nil {
-		x = &exchange{name: name, follow: map[string]*followed{}}
+		x = &exchange{name: name, follow: map[string]*followed{}, links: map[LinkWatcher]struct{}{}}
 		c.pbxs[name] = x
 	}
 	return x
@@ -290,6 +291,9 @@ func (c *Client) tell(x *exchange, up bool) {
 		return
 	}
 	x.up = up
+	for w := range x.links {
+		w.Link(up)
+	}
 	for _, f := range x.follow {
 		for w := range f.watchers {
 			w.Link(up)

@@ -65,6 +65,10 @@ func (d PlanDigits) Message(m csta.Message) {
 		var r digitmod.Result
 		switch n.Role {
 		case csta.Presentation:
+			if n.ID.Dialled {
+				r = d.Plan.ForwardTarget(n.ID.ID)
+				break
+			}
 			r = d.Plan.Present(n.ID.ID, origin(n.ID.External))
 		case csta.Forward:
 			r = d.Plan.ForwardTarget(n.ID.ID)

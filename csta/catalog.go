@@ -21,6 +21,8 @@ var catalog = newCatalog(
 	service[SystemStatus]("systemStatServList", "systemStatus"),
 	service[MonitorStart]("monitoringServList", "monitorStart"),
 	service[MonitorStop]("monitoringServList", "monitorStop"),
+	service[ChangeMonitorFilter]("monitoringServList", "changeMonitorFilter"),
+	service[SnapshotCall]("snapshotServList", "snapshotCall"),
 	service[SnapshotDevice]("snapshotServList", "snapshotDevice"),
 	service[MakeCall]("callControlServList", "makeCall"),
 	service[AnswerCall]("callControlServList", "answerCall"),
@@ -33,10 +35,45 @@ var catalog = newCatalog(
 	service[TransferCall]("callControlServList", "transferCall"),
 	service[SingleStepTransferCall]("callControlServList", "singleStepTransfer"),
 	service[DeflectCall]("callControlServList", "deflectCall"),
+	service[ConferenceCall]("callControlServList", "conferenceCall"),
+	service[SingleStepConferenceCall]("callControlServList", "singleStepConference"),
+	service[ClearCall]("callControlServList", "clearCall"),
+	service[AcceptCall]("callControlServList", "acceptCall"),
+	service[ParkCall]("callControlServList", "parkCall"),
+	service[DirectedPickupCall]("callControlServList", "directedPickupCall"),
+	service[GroupPickupCall]("callControlServList", "groupPickupCall"),
+	service[CallBack]("callControlServList", "callBack"),
+	service[GenerateDigits]("callAssociatedServList", "generateDigits"),
+	service[GenerateTelephonyTones]("callAssociatedServList", "generateTelephonyTones"),
+	service[AssociateData]("callAssociatedServList", "associateData"),
 	service[GetForwarding]("logicalServList", "getForwarding"),
 	service[SetForwarding]("logicalServList", "setForwarding"),
 	service[GetDoNotDisturb]("logicalServList", "getDoNotDisturb"),
 	service[SetDoNotDisturb]("logicalServList", "setDoNotDisturb"),
+	service[GetAutoAnswer]("logicalServList", "getAutoAnswer"),
+	service[SetAutoAnswer]("logicalServList", "setAutoAnswer"),
+	service[GetLastNumberDialed]("logicalServList", "getLastNumberDialed"),
+	service[GetCallerIDStatus]("logicalServList", "getCallerIDStatus"),
+	service[SetCallerIDStatus]("logicalServList", "setCallerIDStatus"),
+	service[GetMessageWaitingIndicator]("physDevServList", "getMessageWaitingIndicator"),
+	service[SetMessageWaitingIndicator]("physDevServList", "setMessageWaitingIndicator"),
+	service[GetSpeakerMute]("physDevServList", "getSpeakerMute"),
+	service[SetSpeakerMute]("physDevServList", "setSpeakerMute"),
+	service[GetSpeakerVolume]("physDevServList", "getSpeakerVolume"),
+	service[SetSpeakerVolume]("physDevServList", "setSpeakerVolume"),
+	service[GetMicrophoneMute]("physDevServList", "getMicrophoneMute"),
+	service[SetMicrophoneMute]("physDevServList", "setMicrophoneMute"),
+	service[GetMicrophoneGain]("physDevServList", "getMicrophoneGain"),
+	service[SetMicrophoneGain]("physDevServList", "setMicrophoneGain"),
+	service[GetHookswitchStatus]("physDevServList", "getHookSwitchStatus"),
+	service[SetHookswitchStatus]("physDevServList", "setHookSwitchStatus"),
+	service[GetRingerStatus]("physDevServList", "getRingerStatus"),
+	service[SetRingerStatus]("physDevServList", "setRingerStatus"),
+	service[ButtonPress]("physDevServList", "buttonPress"),
+	service[GetDisplay]("physDevServList", "getDisplay"),
+	service[SetDisplay]("physDevServList", "setDisplay"),
+	service[GetLampInformation]("physDevServList", "getLampInfo"),
+	service[GetLampMode]("physDevServList", "getLampMode"),
 
 	event[ServiceInitiatedEvent]("callControlEvtsList", "serviceInitiated"),
 	event[OriginatedEvent]("callControlEvtsList", "originated"),
@@ -49,8 +86,23 @@ var catalog = newCatalog(
 	event[TransferedEvent]("callControlEvtsList", "transferred"),
 	event[ConferencedEvent]("callControlEvtsList", "conferenced"),
 	event[ConnectionClearedEvent]("callControlEvtsList", "connectionCleared"),
+	event[CallClearedEvent]("callControlEvtsList", "callCleared"),
+	event[DigitsDialedEvent]("callControlEvtsList", "digitsDialed"),
+	event[NetworkReachedEvent]("callControlEvtsList", "netwReached"),
+	event[OfferedEvent]("callControlEvtsList", "offered"),
+	event[QueuedEvent]("callControlEvtsList", "queued"),
+	event[CallInformationEvent]("callAssociatedEvtsList", "callInformation"),
+	event[DigitsGeneratedEvent]("callAssociatedEvtsList", "digitsGenerated"),
 	event[ForwardingEvent]("logicalEvtsList", "forwarding"),
 	event[DoNotDisturbEvent]("logicalEvtsList", "doNotDisturb"),
+	event[AutoAnswerEvent]("logicalEvtsList", "autoAnswer"),
+	event[CallerIDStatusEvent]("logicalEvtsList", "callerIDStatus"),
+	event[MessageWaitingEvent]("physDevEvtsList", "messageWaiting"),
+	event[SpeakerMuteEvent]("physDevEvtsList", "speakerMute"),
+	event[SpeakerVolumeEvent]("physDevEvtsList", "speakerVolume"),
+	event[MicrophoneMuteEvent]("physDevEvtsList", "microphoneMute"),
+	event[HookswitchEvent]("physDevEvtsList", "hookswitch"),
+	event[RingerStatusEvent]("physDevEvtsList", "ringerStatus"),
 	event[BackInServiceEvent]("deviceMaintEvtsList", "backInService"),
 	event[OutOfServiceEvent]("deviceMaintEvtsList", "outOfService"),
 )
@@ -132,43 +184,4 @@ func Messages() []Message {
 func Response(req Message) Message {
 	m, _ := New(Name(req) + "Response")
 	return m
-}
-
-// filterNames are the features whose element in a MonitorFilter has another name.
-var filterNames = map[string]string{"netwReached": "networkReached", "netwCapsChanged": "networkCapabilitiesChanged"}
-
-// Filters reports whether f filters ev out: whether its owner asked not to see
-// events of that kind. A nil filter filters nothing.
-func (f *MonitorFilter) Filters(ev Event) bool {
-	e := catalog.byType[reflect.TypeOf(ev).Elem()]
-	if f == nil || e == nil {
-		return false
-	}
-	var group any
-	switch e.list {
-	case "callControlEvtsList":
-		group = f.Callcontrol
-	case "callAssociatedEvtsList":
-		group = f.CallAssociated
-	case "logicalEvtsList":
-		group = f.LogicalDeviceFeature
-	case "physDevEvtsList":
-		group = f.PhysicalDeviceFeature
-	case "deviceMaintEvtsList":
-		group = f.Maintenance
-	}
-	v := reflect.ValueOf(group)
-	if !v.IsValid() || v.IsNil() {
-		return false
-	}
-	name := e.feature
-	if n, ok := filterNames[name]; ok {
-		name = n
-	}
-	field := planOf(v.Type().Elem()).find(name)
-	if field == nil {
-		return false
-	}
-	b, _ := v.Elem().FieldByIndex(field.index).Interface().(*bool)
-	return b != nil && *b
 }

@@ -150,6 +150,29 @@ func editionOf(uri string) (Edition, error) {
 	return Edition(rest), nil
 }
 
+// number returns the edition's number, 2 to 6.
+func (ed Edition) number() int {
+	if len(ed) < 3 {
+		return 3
+	}
+	return int(ed[2] - '0')
+}
+
+// before6 are values that edition 6 added to enumerations, and what is written
+// instead of them in the editions before.
+var before6 = map[string]string{
+	"callInterception": "normal", "callInterceptionBusy": "normal", "callInterceptionForwarded": "normal",
+	"callInterceptionNoAnswer": "normal", "callInterceptionResourcesNotAvailable": "normal",
+	"lawfulInterception": "normal", "makeConnection": "normal",
+	"sip": "other",
+}
+
+// errorsBefore6 are the same of SystemResourceAvailability.
+var errorsBefore6 = map[string]string{
+	"conferenceResourceCannotBeSatisfied": "conferenceMemberLimitExceeded", "maxDevicesExceeded": "conferenceMemberLimitExceeded",
+	"startTimeOutOfRange": "generic", "durationExceeded": "generic",
+}
+
 // clip shortens a foreign value for an error text.
 func clip(s string) string {
 	if len(s) > 64 {
@@ -197,6 +220,15 @@ func (d *decoder) field(f *field, v reflect.Value, el *etree.Element) error {
 		if !v.IsZero() {
 			return errors.New("more than one element")
 		}
+		if f.wrap6 != "" {
+			switch inner := el.SelectElements(f.wrap6); len(inner) {
+			case 0:
+			case 1:
+				el = inner[0]
+			default:
+				return fmt.Errorf("more than one %s", f.wrap6)
+			}
+		}
 		return d.value(v, el)
 	}
 	if f.item == "" {
@@ -231,6 +263,10 @@ func (d *decoder) value(v reflect.Value, el *etree.Element) error {
 		return d.privateData(v.Addr().Interface().(*PrivateData), el)
 	case typeFeatureList:
 		return d.features(v.Addr().Interface().(*FeatureList), el)
+	case typeLocation:
+		var err error
+		v.Addr().Interface().(*LocationInfo).XML, err = fragments(el)
+		return err
 	case typeEmpty:
 		v.SetBool(true)
 		return nil
@@ -314,16 +350,27 @@ func (d *decoder) privateData(p *PrivateData, el *etree.Element) error {
 		case "string":
 			p.Text = c.Text()
 		case "private":
-			for _, x := range c.ChildElements() {
-				text, err := fragment(x)
-				if err != nil {
-					return err
-				}
-				p.Private += text
+			text, err := fragments(c)
+			if err != nil {
+				return err
 			}
+			p.Private += text
 		}
 	}
 	return nil
+}
+
+// fragments returns the elements inside el as they came.
+func fragments(el *etree.Element) (string, error) {
+	all := ""
+	for _, x := range el.ChildElements() {
+		text, err := fragment(x)
+		if err != nil {
+			return "", err
+		}
+		all += text
+	}
+	return all, nil
 }
 
 // fragment writes el with every namespace declared that it inherits and uses,
@@ -389,46 +436,60 @@ func Encode(m Message, ed Edition) ([]byte, error) {
 	doc.CreateProcInst("xml", `version="1.0" encoding="UTF-8"`)
 	root := doc.CreateElement(Name(m))
 	root.CreateAttr("xmlns", namespace+string(ed))
+	enc := encoder{edition: ed.number()}
 	if e, ok := m.(*Error); ok {
 		if err := e.check(); err != nil {
 			return nil, err
 		}
 		c := root.CreateElement(string(e.Class))
 		c.SetText(e.Value)
+		if old, ok := errorsBefore6[e.Value]; ok && enc.edition < 6 && e.Class == SystemResourceAvailability {
+			c.SetText(old)
+		}
 	} else {
 		v := reflect.ValueOf(m).Elem()
 		if err := check(v, root.Tag); err != nil {
 			return nil, asParameterError(err)
 		}
-		if err := encodeStruct(root, v); err != nil {
+		if err := enc.structure(root, v); err != nil {
 			return nil, fmt.Errorf("csta: %s: %w", root.Tag, err)
 		}
 	}
 	return doc.WriteToBytes()
 }
 
-func encodeStruct(parent *etree.Element, v reflect.Value) error {
+// An encoder writes a document of one edition.
+type encoder struct{ edition int }
+
+func (e encoder) structure(parent *etree.Element, v reflect.Value) error {
 	for _, f := range planOf(v.Type()).fields {
-		if err := encodeField(parent, f, v.FieldByIndex(f.index)); err != nil {
+		if f.since > e.edition {
+			continue
+		}
+		if err := e.field(parent, f, v.FieldByIndex(f.index)); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
 	return nil
 }
 
-func encodeField(parent *etree.Element, f *field, v reflect.Value) error {
+func (e encoder) field(parent *etree.Element, f *field, v reflect.Value) error {
 	if absent(v) && !(f.required && v.Kind() == reflect.Bool) {
 		return nil
 	}
 	if v.Kind() != reflect.Slice || v.Type() == typeHexBinary || v.Type() == typeFeatureList {
-		return encodeValue(parent.CreateElement(f.name), v)
+		el := parent.CreateElement(f.name)
+		if f.wrap6 != "" && e.edition >= 6 {
+			el = el.CreateElement(f.wrap6)
+		}
+		return e.value(el, v)
 	}
 	name := f.name
 	if f.item != "" {
 		parent, name = parent.CreateElement(f.name), f.item
 	}
 	for i := range v.Len() {
-		if err := encodeValue(parent.CreateElement(name), v.Index(i)); err != nil {
+		if err := e.value(parent.CreateElement(name), v.Index(i)); err != nil {
 			return err
 		}
 	}
@@ -443,14 +504,14 @@ func absent(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-func encodeValue(el *etree.Element, v reflect.Value) error {
+func (e encoder) value(el *etree.Element, v reflect.Value) error {
 	switch x := v.Interface().(type) {
 	case DeviceID:
 		el.SetText(x.ID)
 		if x.Attributes != nil {
 			a := reflect.ValueOf(x.Attributes).Elem()
 			for _, f := range planOf(a.Type()).fields {
-				if text := a.FieldByIndex(f.index).String(); text != "" {
+				if text := a.FieldByIndex(f.index).String(); text != "" && f.since <= e.edition {
 					el.CreateAttr(f.name, text)
 				}
 			}
@@ -458,6 +519,15 @@ func encodeValue(el *etree.Element, v reflect.Value) error {
 		return nil
 	case PrivateData:
 		return x.encode(el)
+	case LocationInfo:
+		return addFragments(el, x.XML)
+	case enumeration:
+		text := v.String()
+		if old, ok := before6[text]; ok && e.edition < 6 {
+			text = old
+		}
+		el.SetText(text)
+		return nil
 	case FeatureList:
 		x.encode(el)
 		return nil
@@ -473,9 +543,9 @@ func encodeValue(el *etree.Element, v reflect.Value) error {
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		return encodeValue(el, v.Elem())
+		return e.value(el, v.Elem())
 	case reflect.Struct:
-		return encodeStruct(el, v)
+		return e.structure(el, v)
 	case reflect.String:
 		el.SetText(v.String())
 	case reflect.Bool:
@@ -493,15 +563,19 @@ func (p PrivateData) encode(el *etree.Element) error {
 		el.CreateElement("string").SetText(p.Text)
 		return nil
 	}
+	return addFragments(el.CreateElement("private"), p.Private)
+}
+
+// addFragments puts the elements of a self-contained text into el.
+func addFragments(el *etree.Element, text string) error {
 	doc := etree.NewDocument()
 	doc.ReadSettings.MaxDepth = MaxDepth
-	if err := doc.ReadFromString("<private>" + p.Private + "</private>"); err != nil {
-		return fmt.Errorf("private data is not XML: %w", err)
+	if err := doc.ReadFromString("<x>" + text + "</x>"); err != nil {
+		return fmt.Errorf("not XML: %w", err)
 	}
 	// The elements are moved, not copied: AddChild takes them from their parent.
-	private := el.CreateElement("private")
 	for _, c := range doc.Root().ChildElements() {
-		private.AddChild(c)
+		el.AddChild(c)
 	}
 	return nil
 }

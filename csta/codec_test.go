@@ -174,7 +174,7 @@ func TestError(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for _, m := range Messages() {
-		body, err := Encode(filled(m, 0), DefaultEdition)
+		body, err := Encode(filled(m, 0, 3), DefaultEdition)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -252,4 +252,42 @@ func delivered() *DeliveredEvent {
 	return &DeliveredEvent{Monitored: Monitored{"1"}, Connection: Connection("4711", "1002"), AlertingDevice: Party("tel:+16135925660"),
 		CallingDevice: Party("tel:+16135925661"), CalledDevice: Party("tel:+16135925660"),
 		LastRedirectionDevice: RedirectionDeviceID{NotRequired: true}, LocalConnectionInfo: "alerting", Cause: "newCall"}
+}
+
+// What edition 6 has more is written in it alone, and read in every edition.
+func TestEdition6(t *testing.T) {
+	deflect := &DeflectCall{CallToBeDiverted: Connection("1", "5660"), NewDestination: Device("tel:+4989")}
+	for ed, want := range map[Edition]string{
+		"ed3": "<newDestination>tel:+4989</newDestination>",
+		"ed6": "<newDestination><device>tel:+4989</device></newDestination>",
+	} {
+		body, err := Encode(deflect, ed)
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %v\n%s\nlacks %s", ed, err, body, want)
+		}
+		got, _, err := Decode(body)
+		if err != nil || got.(*DeflectCall).NewDestination.ID != "tel:+4989" {
+			t.Errorf("%s: %v, %v", ed, got, err)
+		}
+	}
+	two := `<DeflectCall xmlns="` + namespace + `ed6"><callToBeDiverted><callID>1</callID></callToBeDiverted>` +
+		`<newDestination><device>1</device><device>2</device></newDestination></DeflectCall>`
+	if _, _, err := Decode([]byte(two)); !errors.Is(err, &Error{Class: Operation, Value: "invalidParameterValue"}) || !strings.Contains(err.Error(), "newDestination") {
+		t.Errorf("two destinations: %v", err)
+	}
+
+	for ed, want := range map[Edition]string{"ed3": ">normal<", "ed4": ">normal<", "ed6": ">lawfulInterception<"} {
+		ev := &ConnectionClearedEvent{Monitored: Monitored{"7"}, DroppedConnection: Connection("1", "5660"), ReleasingDevice: Party("5660"),
+			Cause: "lawfulInterception", LocationInfoList: []LocationInfo{{XML: "<room>4</room>"}}}
+		body, err := Encode(ev, ed)
+		if err != nil || !strings.Contains(string(body), want) || strings.Contains(string(body), "room") != (ed == "ed6") {
+			t.Errorf("%s: %v\n%s", ed, err, body)
+		}
+	}
+	full := &Error{Class: SystemResourceAvailability, Value: "maxDevicesExceeded"}
+	for ed, want := range map[Edition]string{"ed3": "conferenceMemberLimitExceeded", "ed6": "maxDevicesExceeded"} {
+		if body, err := Encode(full, ed); err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %v\n%s", ed, err, body)
+		}
+	}
 }

@@ -20,6 +20,11 @@ type DeviceID struct {
 	// internal one. A driver sets it where it knows; it never leaves the process.
 	External bool
 
+	// Dialled marks a number as it was dialled from inside the PBX: the digits
+	// that give access to a trunk are a part of it. A driver sets it where it
+	// knows; it never leaves the process.
+	Dialled bool
+
 	// Attributes are the schema's optional attributes; nil if there are none.
 	Attributes *DeviceAttributes
 }
@@ -33,6 +38,8 @@ type DeviceAttributes struct {
 	DelayTolerance                        string `json:"delayTolerance,omitempty"`
 	SwitchingSubDomainCCIEType            string `json:"switchingSubDomainCCIEType,omitempty"`
 	SwitchingSubDomainInformationElements string `json:"switchingSubDomainInformationElements,omitempty"`
+	PrivateNumber                         string `json:"privateNumber,omitempty" csta:"since=6"`
+	PrivateName                           string `json:"privateName,omitempty" csta:"since=6"`
 }
 
 // Device returns the DeviceID of a device inside the PBX.
@@ -170,6 +177,13 @@ type PrivateData struct {
 	Private string `json:"private,omitempty"`
 	// Text is the content of the string element.
 	Text string `json:"string,omitempty"`
+}
+
+// LocationInfo tells where a device is (edition 6). Its elements are passed on
+// as they came: nothing here reads them.
+type LocationInfo struct {
+	// XML is the content of the element: a self-contained fragment.
+	XML string `json:"xml,omitempty"`
 }
 
 // HexBinary is an octet string, hexadecimal in XML and JSON.

@@ -82,7 +82,7 @@ var enumMonitorType = []string{"call", "device"}
 
 var enumAutoOriginate = []string{"prompt", "doNotPrompt"}
 
-var enumEventCause = []string{"aCDBusy", "aCDForward", "aCDSaturated", "activation", "activeParticipation", "alertTimeExpired", "alternate", "autoWork", "babble", "badAttribute", "badGrammar", "badURI", "badVoice", "blocked", "busy", "busyOverflow", "calendarOverflow", "callBack", "callCancelled", "callForward", "callForwardImmediate", "callForwardBusy", "callForwardNoAnswer", "callNotAnswered", "callPickup", "campOn", "campOnTrunks", "capacityOverflow", "characterCountReached", "conference", "consultation", "destDetected", "destNotObtainable", "destOutOfOrder", "distributed", "distributionDelay", "doNotDisturb", "dTMFDigitDetected", "duplicateDTMF", "durationExceeded", "earlyStop", "emptyQueue", "endOfMessageDetected", "enteringDistribution", "forcedPause", "forcedTransition", "incompatibleDestination", "interdigitTimeout", "intrude", "invalidAccountCode", "invalidConnection", "invalidConnectionState", "invalidNumberFormat", "joinCall", "keyOperation", "keyOperationInUse", "lockout", "maintenance", "makeCall", "makePredictiveCall", "maxTimeout", "messageDurationExceeded", "messageSizeExceeded", "multipleAlerting", "multipleQueuing", "networkCongestion", "networkDialling", "networkNotObtainable", "networkOutOfOrder", "networkSignal", "newCall", "nextMessage", "noAvailableAgents", "normal", "normalClearing", "noAudioSaved", "noQueue", "noRule", "noSpeechDetected", "notAvailableBearerService", "notSupportedBearerService", "numberChanged", "numberUnallocated", "outOfGrammar", "overflow", "override", "park", "pathReplacement", "queueCleared", "queueTimeOverflow", "recall", "recallBusy", "recallForwarded", "recallNoAnswer", "recallResourcesNotAvailable", "redirected", "remainsInQueue", "reorderTone", "reserved", "resourcesNotAvailable", "selectedTrunkBusy", "silentParticipation", "singleStepConference", "singleStepTransfer", "speechDetected", "suspend", "switchingFunctionTerminated", "terminationCharacterReceived", "timeout", "transfer", "trunksBusy", "unauthorisedBearerService", "unknownOverflow"}
+var enumEventCause = []string{"aCDBusy", "aCDForward", "aCDSaturated", "activation", "activeParticipation", "alertTimeExpired", "alternate", "autoWork", "babble", "badAttribute", "badGrammar", "badURI", "badVoice", "blocked", "busy", "busyOverflow", "calendarOverflow", "callBack", "callCancelled", "callForward", "callForwardImmediate", "callForwardBusy", "callForwardNoAnswer", "callNotAnswered", "callPickup", "campOn", "campOnTrunks", "capacityOverflow", "characterCountReached", "conference", "consultation", "destDetected", "destNotObtainable", "destOutOfOrder", "distributed", "distributionDelay", "doNotDisturb", "dTMFDigitDetected", "duplicateDTMF", "durationExceeded", "earlyStop", "emptyQueue", "endOfMessageDetected", "enteringDistribution", "forcedPause", "forcedTransition", "incompatibleDestination", "interdigitTimeout", "intrude", "invalidAccountCode", "invalidConnection", "invalidConnectionState", "invalidNumberFormat", "joinCall", "keyOperation", "keyOperationInUse", "lockout", "maintenance", "makeCall", "makePredictiveCall", "maxTimeout", "messageDurationExceeded", "messageSizeExceeded", "multipleAlerting", "multipleQueuing", "networkCongestion", "networkDialling", "networkNotObtainable", "networkOutOfOrder", "networkSignal", "newCall", "nextMessage", "noAvailableAgents", "normal", "normalClearing", "noAudioSaved", "noQueue", "noRule", "noSpeechDetected", "notAvailableBearerService", "notSupportedBearerService", "numberChanged", "numberUnallocated", "outOfGrammar", "overflow", "override", "park", "pathReplacement", "queueCleared", "queueTimeOverflow", "recall", "recallBusy", "recallForwarded", "recallNoAnswer", "recallResourcesNotAvailable", "redirected", "remainsInQueue", "reorderTone", "reserved", "resourcesNotAvailable", "selectedTrunkBusy", "silentParticipation", "singleStepConference", "singleStepTransfer", "speechDetected", "suspend", "switchingFunctionTerminated", "terminationCharacterReceived", "timeout", "transfer", "trunksBusy", "unauthorisedBearerService", "unknownOverflow", "callInterception", "callInterceptionBusy", "callInterceptionForwarded", "callInterceptionNoAnswer", "callInterceptionResourcesNotAvailable", "lawfulInterception", "makeConnection"}
 
 var enumConsultOptions = []string{"unrestricted", "consultOnly", "transferOnly", "conferenceOnly"}
 
@@ -94,7 +94,7 @@ var enumForwardDefault = []string{"forwardingTypeAndForwardDN", "forwardingType"
 
 var enumBitRate = []string{"constant", "variable"}
 
-var enumSwitchingSubDomainCCIEType = []string{"isdn", "atm", "isoEthernet", "rsvp", "other"}
+var enumSwitchingSubDomainCCIEType = []string{"isdn", "atm", "isoEthernet", "rsvp", "other", "sip"}
 
 var enumConnectionInformationFlowDirection = []string{"transmit", "receive", "transmitAndReceive", "none"}
 
@@ -116,4 +116,74 @@ var enumStateIncompatibilityErrors = []string{"generic", "invalidObjectState", "
 
 var enumSubscribedResourceAvailabilityErrors = []string{"generic", "objectMonitorLimitExceeded", "trunkLimitExceeded", "outstandingReqLimitExceeded", "objectRegistrationLimitExceeded"}
 
-var enumSystemResourceAvailabilityErrors = []string{"generic", "resourceBusy", "internalResourceBusy", "classifierBusy", "noMediaChannelsAvailable", "channelsInUseForBridgedDevices", "channelsInUseForData", "toneDetectorBusy", "toneGeneratorBusy", "networkBusy", "resourceOutOfService", "deviceOutOfService", "activeDeviceOutOfService", "calledDeviceOutOfService", "callingDeviceOutOfService", "callToParkDeviceOutOfService", "destinationDeviceOutOfService", "divertingDeviceOutOfService", "heldDeviceOutOfService", "parkToDeviceOutOfService", "pickupDeviceOutOfService", "networkOutOfService", "otherResourceOutOfService", "resourceLimitExceeded", "overallMonitorLimitExceeded", "conferenceMemberLimitExceeded", "registrationLimitExceeded"}
+var enumSystemResourceAvailabilityErrors = []string{"generic", "resourceBusy", "internalResourceBusy", "classifierBusy", "noMediaChannelsAvailable", "channelsInUseForBridgedDevices", "channelsInUseForData", "toneDetectorBusy", "toneGeneratorBusy", "networkBusy", "resourceOutOfService", "deviceOutOfService", "activeDeviceOutOfService", "calledDeviceOutOfService", "callingDeviceOutOfService", "callToParkDeviceOutOfService", "destinationDeviceOutOfService", "divertingDeviceOutOfService", "heldDeviceOutOfService", "parkToDeviceOutOfService", "pickupDeviceOutOfService", "networkOutOfService", "otherResourceOutOfService", "resourceLimitExceeded", "overallMonitorLimitExceeded", "conferenceMemberLimitExceeded", "registrationLimitExceeded", "conferenceResourceCannotBeSatisfied", "maxDevicesExceeded", "startTimeOutOfRange", "durationExceeded"}
+
+// ParticipationType is an enumeration of the schema.
+type ParticipationType string
+
+func (ParticipationType) values() []string { return enumParticipationType }
+
+var enumParticipationType = []string{"silent", "active", "none"}
+
+// DigitMode is an enumeration of the schema.
+type DigitMode string
+
+func (DigitMode) values() []string { return enumDigitMode }
+
+var enumDigitMode = []string{"rotaryPulse", "dTMF"}
+
+// TelephonyTone is an enumeration of the schema.
+type TelephonyTone string
+
+func (TelephonyTone) values() []string { return enumTelephonyTone }
+
+var enumTelephonyTone = []string{"beep", "billing", "busy", "carrier", "confirmation", "dial", "faxCNG", "hold", "howler", "intrusion", "modemCNG", "park", "recordWarning", "reorder", "ringback", "silence", "sitVC", "sitIC", "sitRO", "sitNC", "switchSpec0", "switchSpec1", "switchSpec2", "switchSpec3", "switchSpec4", "switchSpec5", "switchSpec6", "switchSpec7", "switchSpec8", "switchSpec9", "switchSpec10", "switchSpec11", "switchSpec12", "switchSpec13", "switchSpec14", "switchSpec15", "switchSpec16", "switchSpec17", "switchSpec18", "switchSpec19", "switchSpec20", "switchSpec21", "switchSpec22", "switchSpec23", "switchSpec24", "switchSpec25", "switchSpec26", "switchSpec27", "switchSpec28", "switchSpec29", "switchSpec30", "switchSpec31", "switchSpec32", "switchSpec33", "switchSpec34", "switchSpec35", "switchSpec36", "switchSpec37", "switchSpec38", "switchSpec39", "switchSpec40", "switchSpec41", "switchSpec42", "switchSpec43", "switchSpec44", "switchSpec45", "switchSpec46", "switchSpec47", "switchSpec48", "switchSpec49", "switchSpec50", "switchSpec51", "switchSpec52", "switchSpec53", "switchSpec54", "switchSpec55", "switchSpec56", "switchSpec57", "switchSpec58", "switchSpec59", "switchSpec60", "switchSpec61", "switchSpec62", "switchSpec63", "switchSpec64", "switchSpec65", "switchSpec66", "switchSpec67", "switchSpec68", "switchSpec69", "switchSpec70", "switchSpec71", "switchSpec72", "switchSpec73", "switchSpec74", "switchSpec75", "switchSpec76", "switchSpec77", "switchSpec78", "switchSpec79", "switchSpec80", "switchSpec81", "switchSpec82", "switchSpec83", "switchSpec84", "switchSpec85", "switchSpec86", "switchSpec87", "switchSpec88", "switchSpec89", "switchSpec90", "switchSpec91", "switchSpec92", "switchSpec93", "switchSpec94", "switchSpec95", "switchSpec96", "switchSpec97", "switchSpec98", "switchSpec99", "switchSpec100"}
+
+// CharacterSet is an enumeration of the schema.
+type CharacterSet string
+
+func (CharacterSet) values() []string { return enumCharacterSet }
+
+var enumCharacterSet = []string{"ascii", "unicode", "proprietary"}
+
+// RingMode is an enumeration of the schema.
+type RingMode string
+
+func (RingMode) values() []string { return enumRingMode }
+
+var enumRingMode = []string{"ringing", "notRinging"}
+
+// LampBrightness is an enumeration of the schema.
+type LampBrightness string
+
+func (LampBrightness) values() []string { return enumLampBrightness }
+
+var enumLampBrightness = []string{"unspecified", "dim", "bright"}
+
+// MicGainInc is an enumeration of the schema.
+type MicGainInc string
+
+func (MicGainInc) values() []string { return enumMicGainInc }
+
+var enumMicGainInc = []string{"increment", "decrement"}
+
+// VolInc is an enumeration of the schema.
+type VolInc string
+
+func (VolInc) values() []string { return enumVolInc }
+
+var enumVolInc = []string{"increment", "decrement"}
+
+// NetworkCapabilityNetworkType is an enumeration of the schema.
+type NetworkCapabilityNetworkType string
+
+func (NetworkCapabilityNetworkType) values() []string { return enumNetworkCapabilityNetworkType }
+
+var enumNetworkCapabilityNetworkType = []string{"iSDNPublic", "nonISDNPublic", "iSDNPrivate", "nonISDNPrivate", "other"}
+
+// MediaServiceType is an enumeration of the schema.
+type MediaServiceType string
+
+func (MediaServiceType) values() []string { return enumMediaServiceType }
+
+var enumMediaServiceType = []string{"cstaVoiceUnit", "dataModem", "digitalDataIsochronousIeee1394", "digitalDataIsochronousGeoport", "digitalDataIsochronousIeeeAtm", "digitalDataIsochronousIeeeIsdn", "digitalDataApi", "ectfS100MediaServicesDefault", "ectfS100MediaServicesAppServices", "cstaIVRScript1", "cstaIVRScript2", "cstaIVRScript3", "cstaIVRScript4", "cstaIVRScript5", "cstaIVRScript6", "cstaIVRScript7", "cstaIVRScript8", "cstaIVRScript9", "cstaIVRScript10", "liveSoundCaptureAnalog", "liveSoundTransmitAnalog", "liveSoundCaptureIeee1394", "liveSoundTransmitIeee1394", "liveSoundCaptureTransmitGeoport", "liveSoundCaptureTransmitAtm", "liveSoundCaptureTransmitISDN", "soundCaptureTransmitADPCM", "soundCaptureTransmitApi", "usb", "sfSpecific1", "sfSpecific2", "sfSpecific3", "sfSpecific4", "sfSpecific5", "sfSpecific6", "sfSpecific7", "sfSpecific8", "sfSpecific9", "sfSpecific10"}

@@ -7,6 +7,7 @@ type ServiceInitiatedEvent struct {
 	Monitored
 	InitiatedConnection      ConnectionID              `json:"initiatedConnection,omitzero" csta:"required"`
 	InitiatingDevice         ExtendedDeviceID          `json:"initiatingDevice,omitzero" csta:"required" number:"presentation"`
+	CalledDevice             ExtendedDeviceID          `json:"calledDevice,omitzero" csta:"since=6" number:"presentation"`
 	LocalConnectionInfo      LocalConnectionState      `json:"localConnectionInfo,omitempty"`
 	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`
 	Cause                    EventCause                `json:"cause,omitempty" csta:"required"`
@@ -21,6 +22,7 @@ type ServiceInitiatedEvent struct {
 	SubjectOfCall            string                    `json:"subjectOfCall,omitempty"`
 	MessageInfo              []MessageInfoItem         `json:"messageInfo,omitempty" csta:"item=messageInfoItem"`
 	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -46,6 +48,7 @@ type OriginatedEvent struct {
 	SubjectOfCall            string                    `json:"subjectOfCall,omitempty"`
 	MessageInfo              []MessageInfoItem         `json:"messageInfo,omitempty" csta:"item=messageInfoItem"`
 	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -75,6 +78,7 @@ type DeliveredEvent struct {
 	MessageInfo              []MessageInfoItem         `json:"messageInfo,omitempty" csta:"item=messageInfoItem"`
 	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
 	DeviceHistory            []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -104,6 +108,7 @@ type EstablishedEvent struct {
 	MessageInfo               []MessageInfoItem         `json:"messageInfo,omitempty" csta:"item=messageInfoItem"`
 	LanguagePreferences       string                    `json:"languagePreferences,omitempty"`
 	DeviceHistory             []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
+	LocationInfoList          []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -121,6 +126,7 @@ type HeldEvent struct {
 	HeldConnectionInfo       *ConnectionInformation    `json:"heldConnectionInfo,omitempty"`
 	CallLinkageData          *CallLinkageData          `json:"callLinkageData,omitempty"`
 	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -138,6 +144,7 @@ type RetrievedEvent struct {
 	RetrievedConnectionInfo  *ConnectionInformation    `json:"retrievedConnectionInfo,omitempty"`
 	CallLinkageData          *CallLinkageData          `json:"callLinkageData,omitempty"`
 	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -167,6 +174,7 @@ type DivertedEvent struct {
 	MessageInfo              []MessageInfoItem         `json:"messageInfo,omitempty" csta:"item=messageInfoItem"`
 	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
 	DeviceHistory            []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -196,6 +204,7 @@ type FailedEvent struct {
 	MessageInfo              []MessageInfoItem         `json:"messageInfo,omitempty" csta:"item=messageInfoItem"`
 	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
 	DeviceHistory            []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -218,6 +227,7 @@ type TransferedEvent struct {
 	CallLinkageDataList      *CallLinkageDataList      `json:"callLinkageDataList,omitempty"`
 	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
 	DeviceHistory            []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -239,6 +249,7 @@ type ConferencedEvent struct {
 	CallLinkageDataList      *CallLinkageDataList      `json:"callLinkageDataList,omitempty"`
 	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
 	DeviceHistory            []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -259,6 +270,7 @@ type ConnectionClearedEvent struct {
 	CallLinkageData          *CallLinkageData          `json:"callLinkageData,omitempty"`
 	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
 	DeviceHistory            []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
 	Common
 }
 
@@ -271,6 +283,7 @@ type ForwardingEvent struct {
 	ForwardTo      DeviceID         `json:"forwardTo,omitzero" number:"forward"`
 	ForwardDefault ForwardDefault   `json:"forwardDefault,omitempty"`
 	RingCount      *int64           `json:"ringCount,omitempty"`
+	RingDuration   string           `json:"ringDuration,omitempty" csta:"since=6"`
 	Common
 }
 
@@ -297,5 +310,148 @@ type OutOfServiceEvent struct {
 	Monitored
 	Device ExtendedDeviceID `json:"device,omitzero" csta:"required" number:"presentation"`
 	Cause  EventCause       `json:"cause,omitempty"`
+	Common
+}
+
+// CallClearedEvent reports that a call has ended for all its devices.
+type CallClearedEvent struct {
+	Monitored
+	ClearedCall              ConnectionID              `json:"clearedCall,omitzero" csta:"required"`
+	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`
+	UserData                 *PrivateData              `json:"userData,omitempty"`
+	Cause                    EventCause                `json:"cause,omitempty" csta:"required"`
+	MediaCallCharacteristics *MediaCallCharacteristics `json:"mediaCallCharacteristics,omitempty"`
+	CallCharacteristics      *CallCharacteristics      `json:"callCharacteristics,omitempty"`
+	CallLinkageData          *CallLinkageData          `json:"callLinkageData,omitempty"`
+	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
+	Common
+}
+
+// DigitsDialedEvent reports digits dialled, before the call is originated.
+type DigitsDialedEvent struct {
+	Monitored
+	DialingConnection       ConnectionID           `json:"dialingConnection,omitzero" csta:"required"`
+	DialingDevice           ExtendedDeviceID       `json:"dialingDevice,omitzero" csta:"required" number:"presentation"`
+	DialingSequence         DeviceID               `json:"dialingSequence,omitzero" csta:"required" number:"forward"`
+	LocalConnectionInfo     LocalConnectionState   `json:"localConnectionInfo,omitempty"`
+	CorrelatorData          *PrivateData           `json:"correlatorData,omitempty"`
+	Cause                   EventCause             `json:"cause,omitempty" csta:"required"`
+	ServicesPermitted       *ServicesPermitted     `json:"servicesPermitted,omitempty"`
+	NetworkCallingDevice    ExtendedDeviceID       `json:"networkCallingDevice,omitzero" number:"presentation"`
+	NetworkCalledDevice     ExtendedDeviceID       `json:"networkCalledDevice,omitzero" number:"presentation"`
+	AssociatedCallingDevice ExtendedDeviceID       `json:"associatedCallingDevice,omitzero" number:"presentation"`
+	AssociatedCalledDevice  ExtendedDeviceID       `json:"associatedCalledDevice,omitzero" number:"presentation"`
+	DialingConnectionInfo   *ConnectionInformation `json:"dialingConnectionInfo,omitempty"`
+	CallCharacteristics     *CallCharacteristics   `json:"callCharacteristics,omitempty"`
+	CallLinkageData         *CallLinkageData       `json:"callLinkageData,omitempty"`
+	LanguagePreferences     string                 `json:"languagePreferences,omitempty"`
+	LocationInfoList        []LocationInfo         `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
+	Common
+}
+
+// NetworkReachedEvent reports that a call has left for another network: from then on its events may be few.
+type NetworkReachedEvent struct {
+	Monitored
+	OutboundConnection       ConnectionID              `json:"outboundConnection,omitzero" csta:"required"`
+	NetworkInterfaceUsed     ExtendedDeviceID          `json:"networkInterfaceUsed,omitzero" csta:"required" number:"presentation"`
+	CallingDevice            ExtendedDeviceID          `json:"callingDevice,omitzero" csta:"required" number:"presentation"`
+	CalledDevice             ExtendedDeviceID          `json:"calledDevice,omitzero" csta:"required" number:"presentation"`
+	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"presentation"`
+	OriginatingNIDConnection ConnectionID              `json:"originatingNIDConnection,omitzero"`
+	LocalConnectionInfo      LocalConnectionState      `json:"localConnectionInfo,omitempty"`
+	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`
+	UserData                 *PrivateData              `json:"userData,omitempty"`
+	NetworkCapability        *NetworkCapability        `json:"networkCapability,omitempty"`
+	Cause                    EventCause                `json:"cause,omitempty" csta:"required"`
+	ServicesPermitted        *ServicesPermitted        `json:"servicesPermitted,omitempty"`
+	MediaCallCharacteristics *MediaCallCharacteristics `json:"mediaCallCharacteristics,omitempty"`
+	CallCharacteristics      *CallCharacteristics      `json:"callCharacteristics,omitempty"`
+	OutboundConnectionInfo   *ConnectionInformation    `json:"outboundConnectionInfo,omitempty"`
+	NetworkCallingDevice     ExtendedDeviceID          `json:"networkCallingDevice,omitzero" number:"presentation"`
+	NetworkCalledDevice      ExtendedDeviceID          `json:"networkCalledDevice,omitzero" number:"presentation"`
+	AssociatedCallingDevice  ExtendedDeviceID          `json:"associatedCallingDevice,omitzero" number:"presentation"`
+	CallLinkageData          *CallLinkageData          `json:"callLinkageData,omitempty"`
+	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
+	DeviceHistory            []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
+	Common
+}
+
+// OfferedEvent reports a call offered to a device, before it alerts.
+type OfferedEvent struct {
+	Monitored
+	OfferedConnection        ConnectionID              `json:"offeredConnection,omitzero" csta:"required"`
+	OfferedDevice            ExtendedDeviceID          `json:"offeredDevice,omitzero" csta:"required" number:"presentation"`
+	CallingDevice            ExtendedDeviceID          `json:"callingDevice,omitzero" csta:"required" number:"presentation"`
+	CalledDevice             ExtendedDeviceID          `json:"calledDevice,omitzero" csta:"required" number:"presentation"`
+	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"presentation"`
+	OriginatingNIDConnection ConnectionID              `json:"originatingNIDConnection,omitzero"`
+	LocalConnectionInfo      LocalConnectionState      `json:"localConnectionInfo,omitempty"`
+	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`
+	UserData                 *PrivateData              `json:"userData,omitempty"`
+	Cause                    EventCause                `json:"cause,omitempty" csta:"required"`
+	ServicesPermitted        *ServicesPermitted        `json:"servicesPermitted,omitempty"`
+	NetworkCallingDevice     ExtendedDeviceID          `json:"networkCallingDevice,omitzero" number:"presentation"`
+	NetworkCalledDevice      ExtendedDeviceID          `json:"networkCalledDevice,omitzero" number:"presentation"`
+	AssociatedCallingDevice  ExtendedDeviceID          `json:"associatedCallingDevice,omitzero" number:"presentation"`
+	AssociatedCalledDevice   ExtendedDeviceID          `json:"associatedCalledDevice,omitzero" number:"presentation"`
+	MediaCallCharacteristics *MediaCallCharacteristics `json:"mediaCallCharacteristics,omitempty"`
+	CallCharacteristics      *CallCharacteristics      `json:"callCharacteristics,omitempty"`
+	OfferedConnectionInfo    *ConnectionInformation    `json:"offeredConnectionInfo,omitempty"`
+	CallLinkageData          *CallLinkageData          `json:"callLinkageData,omitempty"`
+	SubjectOfCall            string                    `json:"subjectOfCall,omitempty"`
+	MessageInfo              []MessageInfoItem         `json:"messageInfo,omitempty" csta:"item=messageInfoItem"`
+	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
+	DeviceHistory            []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
+	Common
+}
+
+// QueuedEvent reports a call waiting in a queue.
+type QueuedEvent struct {
+	Monitored
+	QueuedConnection         ConnectionID              `json:"queuedConnection,omitzero" csta:"required"`
+	Queue                    ExtendedDeviceID          `json:"queue,omitzero" csta:"required" number:"presentation"`
+	CallingDevice            ExtendedDeviceID          `json:"callingDevice,omitzero" csta:"required" number:"presentation"`
+	CalledDevice             ExtendedDeviceID          `json:"calledDevice,omitzero" csta:"required" number:"presentation"`
+	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"presentation"`
+	NumberQueued             *int64                    `json:"numberQueued,omitempty"`
+	CallsInFront             *int64                    `json:"callsInFront,omitempty"`
+	LocalConnectionInfo      LocalConnectionState      `json:"localConnectionInfo,omitempty"`
+	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`
+	UserData                 *PrivateData              `json:"userData,omitempty"`
+	Cause                    EventCause                `json:"cause,omitempty" csta:"required"`
+	ServicesPermitted        *ServicesPermitted        `json:"servicesPermitted,omitempty"`
+	NetworkCallingDevice     ExtendedDeviceID          `json:"networkCallingDevice,omitzero" number:"presentation"`
+	NetworkCalledDevice      ExtendedDeviceID          `json:"networkCalledDevice,omitzero" number:"presentation"`
+	AssociatedCallingDevice  ExtendedDeviceID          `json:"associatedCallingDevice,omitzero" number:"presentation"`
+	AssociatedCalledDevice   ExtendedDeviceID          `json:"associatedCalledDevice,omitzero" number:"presentation"`
+	MediaCallCharacteristics *MediaCallCharacteristics `json:"mediaCallCharacteristics,omitempty"`
+	CallCharacteristics      *CallCharacteristics      `json:"callCharacteristics,omitempty"`
+	QueuedConnectionInfo     *ConnectionInformation    `json:"queuedConnectionInfo,omitempty"`
+	CallLinkageData          *CallLinkageData          `json:"callLinkageData,omitempty"`
+	SubjectOfCall            string                    `json:"subjectOfCall,omitempty"`
+	MessageInfo              []MessageInfoItem         `json:"messageInfo,omitempty" csta:"item=messageInfoItem"`
+	LanguagePreferences      string                    `json:"languagePreferences,omitempty"`
+	DeviceHistory            []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
+	LocationInfoList         []LocationInfo            `json:"locationInfoList,omitempty" csta:"since=6,item=locationInfoEntry"`
+	Common
+}
+
+// AutoAnswerEvent reports a changed auto-answer setting.
+type AutoAnswerEvent struct {
+	Monitored
+	InvokingDevice ExtendedDeviceID `json:"invokingDevice,omitzero" csta:"required" number:"presentation"`
+	AutoAnswerOn   bool             `json:"autoAnswerOn" csta:"required"`
+	NumberOfRings  *int64           `json:"numberOfRings,omitempty"`
+	Common
+}
+
+// CallerIDStatusEvent reports that the number of a device is shown to those it calls, or no longer.
+type CallerIDStatusEvent struct {
+	Monitored
+	Device           DeviceID `json:"device,omitzero" csta:"required" number:"presentation"`
+	CallerIDProvided bool     `json:"callerIDProvided" csta:"required"`
 	Common
 }

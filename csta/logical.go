@@ -23,6 +23,7 @@ type SetForwarding struct {
 	ActivateForward bool           `json:"activateForward" csta:"required"`
 	ForwardDN       DeviceID       `json:"forwardDN,omitzero" number:"destination"`
 	RingCount       *int64         `json:"ringCount,omitempty"`
+	RingDuration    string         `json:"ringDuration,omitempty" csta:"since=6"`
 	Common
 }
 
@@ -58,5 +59,72 @@ type SetDoNotDisturb struct {
 
 // SetDoNotDisturbResponse acknowledges SetDoNotDisturb.
 type SetDoNotDisturbResponse struct {
+	Common
+}
+
+// GetAutoAnswer asks whether a device answers by itself.
+type GetAutoAnswer struct {
+	asks[GetAutoAnswerResponse]
+	Device DeviceID `json:"device,omitzero" csta:"required" number:"identity"`
+	Common
+}
+
+// GetAutoAnswerResponse tells whether the device answers by itself.
+type GetAutoAnswerResponse struct {
+	AutoAnswerOn  bool   `json:"autoAnswerOn" csta:"required"`
+	NumberOfRings *int64 `json:"numberOfRings,omitempty"`
+	Common
+}
+
+// SetAutoAnswer makes a device answer by itself, or ends that.
+type SetAutoAnswer struct {
+	asks[SetAutoAnswerResponse]
+	Device        DeviceID `json:"device,omitzero" csta:"required" number:"identity"`
+	AutoAnswerOn  bool     `json:"autoAnswerOn" csta:"required"`
+	NumberOfRings *int64   `json:"numberOfRings,omitempty"`
+	Common
+}
+
+// SetAutoAnswerResponse acknowledges SetAutoAnswer.
+type SetAutoAnswerResponse struct {
+	Common
+}
+
+// GetCallerIDStatus asks whether a device shows its number to those it calls.
+type GetCallerIDStatus struct {
+	asks[GetCallerIDStatusResponse]
+	Device DeviceID `json:"device,omitzero" csta:"required" number:"identity"`
+	Common
+}
+
+// GetCallerIDStatusResponse tells whether the number is shown.
+type GetCallerIDStatusResponse struct {
+	CallerIDProvided bool `json:"callerIDProvided" csta:"required"`
+	Common
+}
+
+// SetCallerIDStatus shows the number of a device to those it calls, or withholds it.
+type SetCallerIDStatus struct {
+	asks[SetCallerIDStatusResponse]
+	Device           DeviceID `json:"device,omitzero" csta:"required" number:"identity"`
+	CallerIDProvided bool     `json:"callerIDProvided" csta:"required"`
+	Common
+}
+
+// SetCallerIDStatusResponse acknowledges SetCallerIDStatus.
+type SetCallerIDStatusResponse struct {
+	Common
+}
+
+// GetLastNumberDialed asks for the number that a device dialled last.
+type GetLastNumberDialed struct {
+	asks[GetLastNumberDialedResponse]
+	Device DeviceID `json:"device,omitzero" csta:"required" number:"identity"`
+	Common
+}
+
+// GetLastNumberDialedResponse tells the number.
+type GetLastNumberDialedResponse struct {
+	NumberDialed DeviceID `json:"numberDialed,omitzero" csta:"required" number:"forward"`
 	Common
 }

@@ -32,3 +32,17 @@ type MonitorStop struct {
 type MonitorStopResponse struct {
 	Common
 }
+
+// ChangeMonitorFilter replaces the filter of a monitor.
+type ChangeMonitorFilter struct {
+	asks[ChangeMonitorFilterResponse]
+	MonitorCrossRefID   string         `json:"monitorCrossRefID,omitempty" csta:"required"`
+	RequestedFilterList *MonitorFilter `json:"requestedFilterList,omitempty" csta:"required"`
+	Common
+}
+
+// ChangeMonitorFilterResponse tells the filter that is in force.
+type ChangeMonitorFilterResponse struct {
+	ActualFilterList *MonitorFilter `json:"actualFilterList,omitempty" csta:"required"`
+	Common
+}

@@ -12,7 +12,9 @@ import (
 // Tags: `json:"name"` is the element's name. `csta:"…"` adds, separated by
 // commas: required (must be present), item=x (a list whose items are elements
 // x inside the named element; without it the named element repeats),
-// alias=x (another spelling to accept). `number:"…"` is the Role of the number.
+// alias=x (another spelling to accept), since=6 (written from that edition on,
+// read in all), wrap6=x (from edition 6 on a list of elements x inside the named
+// element: we write one and read one). `number:"…"` is the Role of the number.
 // A blank field with the tag `csta:"choice"` says that exactly one of the
 // struct's elements is present.
 type plan struct {
@@ -25,6 +27,8 @@ type field struct {
 	name     string
 	item     string
 	alias    string
+	since    int    // the edition that has it first; 0: all
+	wrap6    string // the element around the value from edition 6 on
 	required bool
 	role     Role
 	index    []int
@@ -42,6 +46,7 @@ var (
 	typeDeviceID    = reflect.TypeFor[DeviceID]()
 	typePrivateData = reflect.TypeFor[PrivateData]()
 	typeHexBinary   = reflect.TypeFor[HexBinary]()
+	typeLocation    = reflect.TypeFor[LocationInfo]()
 	typeFeatureList = reflect.TypeFor[FeatureList]()
 	typeEmpty       = reflect.TypeFor[Empty]()
 	typeConnection  = reflect.TypeFor[ConnectionID]()
@@ -88,6 +93,10 @@ func (p *plan) add(t reflect.Type, at []int) {
 				f.item = value
 			case "alias":
 				f.alias = value
+			case "since":
+				f.since = int(value[0] - '0')
+			case "wrap6":
+				f.wrap6 = value
 			}
 		}
 		p.fields = append(p.fields, f)
@@ -100,7 +109,7 @@ func hasNumbers(t reflect.Type) bool {
 	switch t {
 	case typeDeviceID, typeConnection:
 		return true
-	case typePrivateData, typeFeatureList, typeHexBinary:
+	case typePrivateData, typeFeatureList, typeHexBinary, typeLocation:
 		return false
 	}
 	switch t.Kind() {

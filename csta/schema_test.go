@@ -14,12 +14,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fill gives every field below v a value that the schema allows. Of a choice
-// it fills the n-th alternative.
-func fill(v reflect.Value, n int) {
+// fill gives every field below v that the edition has a value that its schema
+// allows. Of a choice it fills the n-th alternative.
+func fill(v reflect.Value, n, edition int) {
 	switch x := v.Addr().Interface().(type) {
 	case *DeviceID:
 		*x = DeviceID{ID: "tel:+16135925660;ext=5660", Attributes: &DeviceAttributes{TypeOfNumber: "dialingNumber", BitRate: "constant"}}
+		if edition >= 6 {
+			x.Attributes.PrivateNumber = "true"
+		}
+		return
+	case *LocationInfo:
+		*x = LocationInfo{XML: `<l:room xmlns:l="urn:l">4.12</l:room>`}
 		return
 	case *PrivateData:
 		if n%2 == 0 {
@@ -35,23 +41,27 @@ func fill(v reflect.Value, n int) {
 		return // filled by the test of features
 	}
 	if e, ok := v.Interface().(enumeration); ok {
-		v.SetString(e.values()[n%len(e.values())])
+		values := e.values()
+		if edition < 6 {
+			values = slices.DeleteFunc(slices.Clone(values), func(s string) bool { return before6[s] != "" })
+		}
+		v.SetString(values[n%len(values)])
 		return
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem(), n)
+		fill(v.Elem(), n, edition)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		for i := range 2 {
-			fill(v.Index(i), n+i)
+			fill(v.Index(i), n+i, edition)
 		}
 	case reflect.Struct:
 		p := planOf(v.Type())
 		for i, f := range p.fields {
-			if !p.choice || i == n%len(p.fields) {
-				fill(v.FieldByIndex(f.index), n)
+			if (!p.choice || i == n%len(p.fields)) && f.since <= edition {
+				fill(v.FieldByIndex(f.index), n, edition)
 			}
 		}
 	case reflect.String:
@@ -63,12 +73,13 @@ func fill(v reflect.Value, n int) {
 	}
 }
 
-func filled(m Message, n int) Message {
+func filled(empty Message, n, edition int) Message {
+	m := reflect.New(reflect.TypeOf(empty).Elem()).Interface().(Message)
 	if e, ok := m.(*Error); ok {
 		e.Class, e.Value = Operation, enumOperationErrors[n]
 		return m
 	}
-	fill(reflect.ValueOf(m).Elem(), n)
+	fill(reflect.ValueOf(m).Elem(), n, edition)
 	if r, ok := m.(*GetCSTAFeaturesResponse); ok {
 		r.SupportedServices, r.SupportedEvents = &SupportedServices{}, &SupportedEvents{}
 		r.SupportedServices.CallControlServList = FeatureList{{Name: "transferCall"}, {Name: "makeCall", Options: []FeatureOption{{"privateData", true}}}}
@@ -82,8 +93,9 @@ var sameMessage = cmp.Exporter(func(reflect.Type) bool { return true })
 func TestRoundTrip(t *testing.T) {
 	for _, empty := range Messages() {
 		for n := range 8 {
-			m := filled(reflect.New(reflect.TypeOf(empty).Elem()).Interface().(Message), n)
-			for _, ed := range []Edition{"ed2", "ed3", "ed4", "ed5", "ed6", "ed3/privA"} {
+			var m Message
+			for _, ed := range []Edition{"ed2", "ed3", "ed4", "ed5", "ed3/privA", "ed6"} {
+				m = filled(empty, n, ed.number())
 				body, err := Encode(m, ed)
 				if err != nil {
 					t.Fatalf("%s: %v", Name(m), err)
@@ -131,6 +143,7 @@ type schema struct {
 type schemaElement struct {
 	name, item, typ string
 	repeats         bool
+	since           int
 }
 
 func readSchema(t *testing.T) schema {
@@ -154,6 +167,10 @@ func readSchema(t *testing.T) schema {
 		var elements []schemaElement
 		for _, w := range strings.Fields(rest) {
 			var e schemaElement
+			w, six := strings.CutSuffix(w, "@6")
+			if six {
+				e.since = 6
+			}
 			e.name, e.typ, _ = strings.Cut(w, ":")
 			e.name, e.item, _ = strings.Cut(e.name, ">")
 			e.repeats = strings.HasSuffix(e.name, "*")
@@ -167,9 +184,9 @@ func readSchema(t *testing.T) schema {
 
 // check holds an element against its type: known children only, in order, and
 // enumerated texts.
-func (s schema) check(t *testing.T, el *etree.Element, typ, path string) (seen int) {
+func (s schema) check(t *testing.T, el *etree.Element, typ, path string, edition int) (seen int) {
 	if values, ok := s.enums[typ]; ok {
-		if !slices.Contains(values, el.Text()) {
+		if !slices.Contains(values, el.Text()) && (edition < 6 || !slices.Contains(values, el.Text()+"@6")) {
 			t.Errorf("%s: %q is not one of %s", path, el.Text(), typ)
 		}
 		return 1
@@ -180,7 +197,7 @@ func (s schema) check(t *testing.T, el *etree.Element, typ, path string) (seen i
 	}
 	at := 0
 	for _, c := range el.ChildElements() {
-		i := slices.IndexFunc(elements, func(e schemaElement) bool { return e.name == c.Tag })
+		i := slices.IndexFunc(elements, func(e schemaElement) bool { return e.name == c.Tag && e.since <= edition })
 		if i < 0 {
 			t.Errorf("%s: <%s> is not an element of %s", path, c.Tag, typ)
 			continue
@@ -190,14 +207,14 @@ func (s schema) check(t *testing.T, el *etree.Element, typ, path string) (seen i
 		}
 		at = i
 		if elements[i].item == "" {
-			seen += s.check(t, c, elements[i].typ, path+"/"+c.Tag)
+			seen += s.check(t, c, elements[i].typ, path+"/"+c.Tag, edition)
 			continue
 		}
 		for _, item := range c.ChildElements() {
 			if item.Tag != elements[i].item {
 				t.Errorf("%s: <%s> in list %s of %s", path, item.Tag, c.Tag, elements[i].item)
 			}
-			seen += s.check(t, item, elements[i].typ, path+"/"+c.Tag)
+			seen += s.check(t, item, elements[i].typ, path+"/"+c.Tag, edition)
 		}
 	}
 	return seen + 1
@@ -216,19 +233,21 @@ func TestSchemaOrder(t *testing.T) {
 			continue
 		}
 		for n := range 8 {
-			m := filled(reflect.New(reflect.TypeOf(empty).Elem()).Interface().(Message), n)
-			body, err := Encode(m, DefaultEdition)
-			if err != nil {
-				t.Fatal(err)
-			}
-			doc := etree.NewDocument()
-			if err := doc.ReadFromBytes(body); err != nil {
-				t.Fatal(err)
-			}
-			s.check(t, doc.Root(), name, name)
-			for _, e := range s.types[name] {
-				if doc.Root().SelectElement(e.name) == nil {
-					t.Errorf("%s: the schema's %s is not in the struct", name, e.name)
+			for _, ed := range []Edition{DefaultEdition, "ed6"} {
+				// Filled with all that edition 6 has, in both editions.
+				body, err := Encode(filled(empty, n, 6), ed)
+				if err != nil {
+					t.Fatal(err)
+				}
+				doc := etree.NewDocument()
+				if err := doc.ReadFromBytes(body); err != nil {
+					t.Fatal(err)
+				}
+				s.check(t, doc.Root(), name, name+" "+string(ed), ed.number())
+				for _, e := range s.types[name] {
+					if doc.Root().SelectElement(e.name) == nil && e.since <= ed.number() {
+						t.Errorf("%s, %s: the schema's %s is not in the struct", name, ed, e.name)
+					}
 				}
 			}
 		}
@@ -249,12 +268,13 @@ func TestSchemaComplete(t *testing.T) {
 		}
 		seen[typ] = true
 		name := typ.Name()
-		if alias, ok := map[string]string{"ExtendedDeviceID": "SubjectDeviceID", "Endpoint": "ConnectionListItemEndpoint", "AssociatedNID": "ConnectionListItemAssociatedNID"}[name]; ok {
+		if alias, ok := map[string]string{"ExtendedDeviceID": "SubjectDeviceID", "Endpoint": "ConnectionListItemEndpoint", "AssociatedNID": "ConnectionListItemAssociatedNID",
+			"SnapshotCallData": "SnapshotCallResponseCrossRefIDorSnapshotData", "SnapshotCallDataList": "SnapshotCallData", "CallMediaInfo": "CallMediaInfoListCallMediaInfo"}[name]; ok {
 			name = alias
 		}
 		elements, ok := s.types[name]
 		for i, f := range planOf(typ).fields {
-			if ok && (i >= len(elements) || elements[i].name != f.name) {
+			if ok && (i >= len(elements) || elements[i].name != f.name || elements[i].since != f.since) {
 				t.Errorf("%s: field %d is %s, want %v", typ.Name(), i, f.name, elements)
 				break
 			}
@@ -275,7 +295,11 @@ func TestSchemaComplete(t *testing.T) {
 	for name, values := range map[string][]string{"OperationErrors": enumOperationErrors, "EventCause": enumEventCause,
 		"StateIncompatibilityErrors": enumStateIncompatibilityErrors, "SystemResourceAvailabilityErrors": enumSystemResourceAvailabilityErrors,
 		"LocalConnectionState": enumLocalConnectionState, "ForwardingType": enumForwardingType, "SystemStatusValue": enumSystemStatusValue} {
-		if d := cmp.Diff(s.enums[name], values); d != "" || len(values) == 0 {
+		var want []string
+		for _, v := range s.enums[name] {
+			want = append(want, strings.TrimSuffix(v, "@6"))
+		}
+		if d := cmp.Diff(want, values); d != "" || len(values) == 0 {
 			t.Errorf("%s: (-schema +code)\n%s", name, d)
 		}
 	}
@@ -287,7 +311,7 @@ func TestAnyOrder(t *testing.T) {
 		if _, ok := empty.(*Error); ok {
 			continue
 		}
-		m := filled(empty, 0)
+		m := filled(empty, 0, 3)
 		body, err := Encode(m, DefaultEdition)
 		if err != nil {
 			t.Fatal(err)
@@ -324,7 +348,7 @@ func TestAnyOrder(t *testing.T) {
 // A document that is cut anywhere (sampled where it is long) is refused, never half believed.
 func TestTruncated(t *testing.T) {
 	for _, empty := range Messages() {
-		body, err := Encode(filled(empty, 1), DefaultEdition)
+		body, err := Encode(filled(empty, 1, 3), DefaultEdition)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -339,7 +363,7 @@ func TestTruncated(t *testing.T) {
 // A golden document per message, to read and to compare with.
 func TestGolden(t *testing.T) {
 	for _, empty := range Messages() {
-		body, err := Encode(filled(empty, 0), DefaultEdition)
+		body, err := Encode(filled(empty, 0, 3), DefaultEdition)
 		if err != nil {
 			t.Fatal(err)
 		}

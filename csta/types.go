@@ -49,6 +49,7 @@ type CallCharacteristics struct {
 	PersonalCall     *bool `json:"personalCall,omitempty"`
 	SensitiveCall    *bool `json:"sensitiveCall,omitempty"`
 	ConfidentialCall *bool `json:"confidentialCall,omitempty"`
+	EncryptedCall    *bool `json:"encryptedCall,omitempty" csta:"since=6"`
 }
 
 // MediaCallCharacteristics describes the media of a call.
@@ -84,6 +85,7 @@ type ForwardListItem struct {
 	ForwardDN      DeviceID       `json:"forwardDN,omitzero" number:"forward"`
 	ForwardDefault ForwardDefault `json:"forwardDefault,omitempty"`
 	RingCount      *int64         `json:"ringCount,omitempty"`
+	RingDuration   string         `json:"ringDuration,omitempty" csta:"since=6"`
 }
 
 // CallOrigination is the type CallOrigination of the schema.
@@ -199,6 +201,7 @@ type LogicalDeviceFeatureEvents struct {
 	CallerIDStatus        *bool `json:"callerIDStatus,omitempty"`
 	DoNotDisturb          *bool `json:"doNotDisturb,omitempty"`
 	Forwarding            *bool `json:"forwarding,omitempty"`
+	PresenceState         *bool `json:"presenceState,omitempty" csta:"since=6"`
 	RouteingMode          *bool `json:"routeingMode,omitempty"`
 }
 
@@ -293,11 +296,12 @@ type CallControlServices struct {
 
 // CallAssociatedServices is the type CallAssociatedServices of the schema.
 type CallAssociatedServices struct {
-	AssociateData          *bool `json:"associateData,omitempty"`
-	CancelTelephonyTones   *bool `json:"cancelTelephonyTones,omitempty"`
-	GenerateDigits         *bool `json:"generateDigits,omitempty"`
-	GenerateTelephonyTones *bool `json:"generateTelephonyTones,omitempty"`
-	SendUserInformation    *bool `json:"sendUserInformation,omitempty"`
+	AssociateData               *bool `json:"associateData,omitempty"`
+	CancelTelephonyTones        *bool `json:"cancelTelephonyTones,omitempty"`
+	GenerateDigits              *bool `json:"generateDigits,omitempty"`
+	GenerateTelephonyTones      *bool `json:"generateTelephonyTones,omitempty"`
+	SendUserInformation         *bool `json:"sendUserInformation,omitempty"`
+	ChangeConnectionInformation *bool `json:"changeConnectionInformation,omitempty" csta:"since=6"`
 }
 
 // MediaAttachmentServices is the type MediaAttachmentServices of the schema.
@@ -367,6 +371,7 @@ type SnapshotDeviceResponseInfo struct {
 	ServicesPermitted        *ServicesPermitted        `json:"servicesPermitted,omitempty"`
 	MediaServiceInfoList     []DeviceMediaInfo         `json:"mediaServiceInfoList,omitempty" csta:"item=deviceMediaInfo"`
 	MediaCallCharacteristics *MediaCallCharacteristics `json:"mediaCallCharacteristics,omitempty"`
+	CallLinkageData          *CallLinkageData          `json:"callLinkageData,omitempty" csta:"since=6"`
 }
 
 // GlobalCallLinkageID is the type GlobalCallLinkageID of the schema: exactly one of its elements.
@@ -425,4 +430,147 @@ type AssociatedNID struct {
 	_        struct{} `csta:"choice"`
 	DeviceID DeviceID `json:"deviceID,omitzero"`
 	NotKnown Empty    `json:"notKnown,omitzero"`
+}
+
+// SnapshotCallData is what SnapshotCallResponse carries: exactly one of its elements.
+type SnapshotCallData struct {
+	_                 struct{}              `csta:"choice"`
+	ServiceCrossRefID string                `json:"serviceCrossRefID,omitempty"`
+	SnapshotData      *SnapshotCallDataList `json:"snapshotData,omitempty"`
+}
+
+// SnapshotCallDataList lists the connections of a call.
+type SnapshotCallDataList struct {
+	SnapshotCallResponseInfo []SnapshotCallResponseInfo `json:"snapshotCallResponseInfo,omitempty"`
+}
+
+// SnapshotCallResponseInfo is one connection of the call that a snapshot was taken of.
+type SnapshotCallResponseInfo struct {
+	DeviceOnCall         ExtendedDeviceID     `json:"deviceOnCall,omitzero" csta:"required" number:"presentation"`
+	CallIdentifier       ConnectionID         `json:"callIdentifier,omitzero" csta:"required"`
+	LocalConnectionInfo  LocalConnectionState `json:"localConnectionInfo,omitempty"`
+	ServicesPermitted    *ServicesPermitted   `json:"servicesPermitted,omitempty"`
+	MediaServiceInfoList []CallMediaInfo      `json:"mediaServiceInfoList,omitempty" csta:"item=callMediaInfo"`
+	LocationInfo         *LocationInfo        `json:"locationInfo,omitempty" csta:"since=6"`
+}
+
+// CallMediaInfo describes the media service of a connection.
+type CallMediaInfo struct {
+	MediaServiceType      MediaServiceType       `json:"mediaServiceType,omitempty"`
+	MediaServiceVersion   *int64                 `json:"mediaServiceVersion,omitempty"`
+	MediaServiceInstance  string                 `json:"mediaServiceInstance,omitempty"`
+	MediaStreamID         string                 `json:"mediaStreamID,omitempty"`
+	ConnectionInformation *ConnectionInformation `json:"connectionInformation,omitempty"`
+}
+
+// DisplayListItem is the type DisplayListItem of the schema.
+type DisplayListItem struct {
+	DisplayID                string       `json:"displayID,omitempty" csta:"required"`
+	LogicalRows              *int64       `json:"logicalRows,omitempty"`
+	LogicalColumns           *int64       `json:"logicalColumns,omitempty"`
+	PhysicalRows             *int64       `json:"physicalRows,omitempty"`
+	PhysicalColumns          *int64       `json:"physicalColumns,omitempty"`
+	PhysicalBaseRowNumber    *int64       `json:"physicalBaseRowNumber,omitempty"`
+	PhysicalBaseColumnNumber *int64       `json:"physicalBaseColumnNumber,omitempty"`
+	CharacterSet             CharacterSet `json:"characterSet,omitempty"`
+	ContentsOfDisplay        string       `json:"contentsOfDisplay,omitempty" csta:"required"`
+}
+
+// HookswitchStatusItem is the type HookswitchStatusItem of the schema.
+type HookswitchStatusItem struct {
+	Hookswitch       string `json:"hookswitch,omitempty" csta:"required"`
+	HookswitchOnHook bool   `json:"hookswitchOnHook" csta:"required"`
+}
+
+// LampItem is the type LampItem of the schema.
+type LampItem struct {
+	Lamp      string `json:"lamp,omitempty" csta:"required"`
+	LampLabel string `json:"lampLabel,omitempty"`
+	Button    string `json:"button,omitempty"`
+	LampColor *int64 `json:"lampColor,omitempty"`
+}
+
+// LampModeItem is the type LampModeItem of the schema.
+type LampModeItem struct {
+	Lamp           string         `json:"lamp,omitempty" csta:"required"`
+	LampMode       *int64         `json:"lampMode,omitempty"`
+	LampBrightness LampBrightness `json:"lampBrightness,omitempty"`
+	LampColor      *int64         `json:"lampColor,omitempty"`
+	Button         string         `json:"button,omitempty"`
+}
+
+// MicrophoneGainItem is the type MicrophoneGainItem of the schema.
+type MicrophoneGainItem struct {
+	AuditoryApparatus string `json:"auditoryApparatus,omitempty" csta:"required"`
+	MicGainAbs        *int64 `json:"micGainAbs,omitempty"`
+}
+
+// MicrophoneMuteItem is the type MicrophoneMuteItem of the schema.
+type MicrophoneMuteItem struct {
+	AuditoryApparatus string `json:"auditoryApparatus,omitempty" csta:"required"`
+	MicrophoneMuteOn  bool   `json:"microphoneMuteOn" csta:"required"`
+}
+
+// RingerStatusItem is the type RingerStatusItem of the schema.
+type RingerStatusItem struct {
+	Ringer       string   `json:"ringer,omitempty" csta:"required"`
+	RingMode     RingMode `json:"ringMode,omitempty"`
+	RingCount    string   `json:"ringCount,omitempty"`
+	RingDuration string   `json:"ringDuration,omitempty" csta:"since=6"`
+	RingPattern  *int64   `json:"ringPattern,omitempty"`
+	RingVolAbs   string   `json:"ringVolAbs,omitempty"`
+}
+
+// SpeakerMuteItem is the type SpeakerMuteItem of the schema.
+type SpeakerMuteItem struct {
+	AuditoryApparatus string `json:"auditoryApparatus,omitempty" csta:"required"`
+	SpeakerMuteOn     bool   `json:"speakerMuteOn" csta:"required"`
+}
+
+// SpeakerVolumeItem is the type SpeakerVolumeItem of the schema.
+type SpeakerVolumeItem struct {
+	AuditoryApparatus string `json:"auditoryApparatus,omitempty" csta:"required"`
+	SpeakerVolAbs     *int64 `json:"speakerVolAbs,omitempty"`
+}
+
+// MicrophoneGain is a gain: absolute, 0 to 100, or a step.
+type MicrophoneGain struct {
+	_          struct{}   `csta:"choice"`
+	MicGainAbs *int64     `json:"micGainAbs,omitempty"`
+	MicGainInc MicGainInc `json:"micGainInc,omitempty"`
+}
+
+// Volume is a volume: absolute, 0 to 100, or a step.
+type Volume struct {
+	_      struct{} `csta:"choice"`
+	VolAbs *int64   `json:"volAbs,omitempty"`
+	VolInc VolInc   `json:"volInc,omitempty"`
+}
+
+// NetworkCapability tells what events the network that was reached provides.
+type NetworkCapability struct {
+	NetworkType    NetworkCapabilityNetworkType     `json:"networkType,omitempty" csta:"required"`
+	EventsProvided *NetworkCapabilityEventsProvided `json:"eventsProvided,omitempty"`
+}
+
+// NetworkCapabilityEventsProvided is the type NetworkCapabilityEventsProvided of the schema.
+type NetworkCapabilityEventsProvided struct {
+	Bridged                   *bool `json:"bridged,omitempty"`
+	CallCleared               *bool `json:"callCleared,omitempty"`
+	Conferenced               *bool `json:"conferenced,omitempty"`
+	ConnectionCleared         *bool `json:"connectionCleared,omitempty"`
+	Delivered                 *bool `json:"delivered,omitempty"`
+	DigitsDialed              *bool `json:"digitsDialed,omitempty"`
+	Diverted                  *bool `json:"diverted,omitempty"`
+	Established               *bool `json:"established,omitempty"`
+	Failed                    *bool `json:"failed,omitempty"`
+	Held                      *bool `json:"held,omitempty"`
+	NetworkCapabilitiesChange *bool `json:"networkCapabilitiesChange,omitempty"`
+	NetworkReached            *bool `json:"networkReached,omitempty"`
+	Offered                   *bool `json:"offered,omitempty"`
+	Originated                *bool `json:"originated,omitempty"`
+	Queued                    *bool `json:"queued,omitempty"`
+	Retrieved                 *bool `json:"retrieved,omitempty"`
+	ServiceInitiated          *bool `json:"serviceInitiated,omitempty"`
+	Transferred               *bool `json:"transferred,omitempty"`
 }

@@ -23,7 +23,9 @@ type Session struct {
 	line         bus.Line
 	written      string // the line as the client wrote it first
 	phoneContext string
+	dialect      Dialect
 	send         func(csta.Message)
+	unwatch      func() // ends systemNotices; nil where there are none
 	log          *slog.Logger
 
 	mu       sync.Mutex
@@ -148,6 +150,9 @@ func (s *Session) Close(error) {
 	s.mu.Unlock()
 	if stop != nil {
 		stop()
+	}
+	if s.unwatch != nil {
+		s.unwatch()
 	}
 }
 
@@ -287,7 +292,11 @@ func (s *Session) Link(up bool) {
 		return
 	}
 	s.up = up
-	for _, id := range s.crossRefs() {
+	ids := s.crossRefs()
+	if s.dialect.Link == NoticeBySystem {
+		ids = nil
+	}
+	for _, id := range ids {
 		m := s.monitors[id]
 		var ev csta.Event = &csta.OutOfServiceEvent{Device: csta.Party(s.line.Device)}
 		if up {
@@ -388,7 +397,7 @@ func (s *Session) presentLocked(m csta.Message, written, call string) {
 // uri writes a canonical number as clients read it (RFC 3966). What is not a
 // number stays as it is.
 func (s *Session) uri(number string) string {
-	if number == "" || strings.Trim(number, "+0123456789*#ABCD") != "" {
+	if s.dialect.Numbers == NumbersAsDigits || number == "" || strings.Trim(number, "+0123456789*#ABCD") != "" {
 		return number
 	}
 	if number[0] == '+' || s.phoneContext == "" {

@@ -47,6 +47,7 @@ type tool struct {
 	http    string
 	pbx     string
 	user    string
+	pass    string
 	ca      string
 	cert    string
 	key     string
@@ -90,13 +91,13 @@ func init() { // not a literal: help lists the commands, and is one of what they
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	t := &tool{out: stdout}
+	t := &tool{out: stdout, pass: os.Getenv("RCCCTL_PASSWORD")} // no flag: other users see those
 	flags := flag.NewFlagSet("rccctl", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&t.server, "server", fromEnv("RCCCTL_SERVER", "tcp://127.0.0.1:5060"), "the gateway: udp://, tcp:// or tls://host:port; default from RCCCTL_SERVER")
 	flags.StringVar(&t.http, "http", fromEnv("RCCCTL_HTTP", "http://127.0.0.1:8080"), "the gateway's HTTP address, for sim; default from RCCCTL_HTTP")
 	flags.StringVar(&t.pbx, "pbx", "sim", "name of the simulated PBX, for sim")
-	flags.StringVar(&t.user, "user", "rccctl", "who we are: the user of the From address")
+	flags.StringVar(&t.user, "user", "rccctl", "who we are: the user of the From address, and of the password in RCCCTL_PASSWORD")
 	flags.StringVar(&t.ca, "ca", "", "PEM file of the authority of a tls:// gateway; empty: the system's")
 	flags.StringVar(&t.cert, "cert", "", "PEM file of our certificate, where the gateway requires one")
 	flags.StringVar(&t.key, "key", "", "PEM file of its key")
@@ -166,6 +167,9 @@ func (t *tool) dial(ctx context.Context, line string, onEvent func(csta.Event)) 
 	}
 	_, host, _ := strings.Cut(t.server, "://")
 	cfg.From = "sip:" + t.user + "@" + host
+	if t.pass != "" {
+		cfg.User, cfg.Password = t.user, t.pass
+	}
 	if strings.HasPrefix(t.server, "tls://") {
 		config, err := t.tls()
 		if err != nil {

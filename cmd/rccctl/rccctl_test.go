@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// startGateway builds and runs the gateway with its simulated PBX, and returns
-// the flags that lead to it.
-func startGateway(t *testing.T) []string {
+// startGateway builds and runs the gateway with its simulated PBX and the
+// variables, and returns the flags that lead to it.
+func startGateway(t *testing.T, variables ...string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "rccgw")
@@ -25,7 +25,7 @@ func startGateway(t *testing.T) []string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	cmd := exec.Command(binary)
-	cmd.Env = []string{"RCC_SIP_LISTEN=tcp://127.0.0.1:0", "RCC_HTTP_LISTEN=127.0.0.1:0", "RCC_DATA=" + dir}
+	cmd.Env = append(variables, "RCC_SIP_LISTEN=tcp://127.0.0.1:0", "RCC_HTTP_LISTEN=127.0.0.1:0", "RCC_DATA="+dir)
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -144,6 +144,28 @@ func TestCommands(t *testing.T) {
 	}
 	if got := seen.String(); !strings.Contains(got, `{"DeliveredEvent":{"monitorCrossRefID":"1"`) {
 		t.Errorf("the monitor saw %s", got)
+	}
+}
+
+// Where the gateway wants a password, the environment has it, and the line must be
+// the user's.
+func TestPassword(t *testing.T) {
+	flags := startGateway(t, "RCC_SIP_USERS={ada: {password: secret, lines: 1001}}")
+	for _, test := range []struct {
+		password, line, want string // what is printed
+		code                 int
+	}{
+		{"secret", "1001", "SnapshotDeviceResponse", exitOK},
+		{"secret", "1002", "403", exitRefused},
+		{"wrong", "1001", "401", exitRefused},
+		{"", "1001", "401", exitRefused},
+	} {
+		t.Setenv("RCCCTL_PASSWORD", test.password)
+		var out bytes.Buffer
+		code := run(t.Context(), append(flags[:len(flags):len(flags)], "-user", "ada", "snapshot", test.line), &out, &out)
+		if code != test.code || !strings.Contains(out.String(), test.want) {
+			t.Errorf("%q at %s: %d, %s", test.password, test.line, code, out.String())
+		}
 	}
 }
 

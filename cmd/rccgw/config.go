@@ -31,7 +31,7 @@ const prefix = "RCC"
 type settings struct {
 	SIPListen             string `split_words:"true" default:"udp://127.0.0.1:5060,tcp://127.0.0.1:5060" desc:"listeners; tls://host:5061 needs the certificate below"`
 	SIPAdvertise          string `split_words:"true" desc:"host[:port] for Contact and Via where the listening address is not the reachable one"`
-	SIPPeers              string `split_words:"true" desc:"addresses, CIDRs and names that may talk to us, or any; a listener beyond loopback with neither peers nor a client CA refuses to start"`
+	SIPPeers              string `split_words:"true" desc:"addresses, CIDRs and names that may talk to us, or any; a listener beyond loopback with no peers, client CA or passwords refuses to start"`
 	SIPTlsCert            string `split_words:"true" desc:"path of the PEM certificate chain; read again when it changes"`
 	SIPTlsKey             string `split_words:"true" desc:"path of its PEM key"`
 	SIPTlsClientCa        string `split_words:"true" desc:"path of PEM certificates; with them the peer's certificate is required"`
@@ -41,7 +41,14 @@ type settings struct {
 	SIPMaxPeerDialogs     string `split_words:"true" default:"100000" desc:"dialogs that one address may have, the first 64 bits of an IPv6 address; more are refused with 503. A proxy is one address for all its clients"`
 	SIPMaxPeerConnections string `split_words:"true" default:"10000" desc:"TCP and TLS connections that it may have; more are closed at once"`
 	SIPMaxPeerRequests    string `split_words:"true" default:"10000" desc:"requests that it may send per second; more are refused with 503"`
+	SIPClients            string `split_words:"true" desc:"how clients are treated that want it other: YAML, a list of {agent, peer, profile, errors, numbers, link}; see docs/clients.md"`
+	SIPClientsFile        string `split_words:"true" desc:"path of a file with it"`
 	SIPPhoneContext       string `split_words:"true" desc:"phone-context of local numbers shown to clients whose line URI has none"`
+	SIPAuth               string `split_words:"true" desc:"who must show a password: off; register: who registers; all: who opens a dialog, too; empty: all where there are users, else off"`
+	SIPRealm              string `split_words:"true" default:"rccgw" desc:"realm that clients are shown; part of the hashes below"`
+	SIPDigest             string `split_words:"true" default:"SHA-256,MD5" desc:"algorithms that are offered, the first preferred; MD5 alone for clients that give up where they see another"`
+	SIPUsers              string `split_words:"true" secret:"true" desc:"users with their passwords or hashes and the lines that they may control; YAML, see below"`
+	SIPUsersFile          string `split_words:"true" desc:"path of a file with it"`
 	Directory             string `split_words:"true" desc:"SIP user → line where a client names no line; YAML, such as {alice: 1001}"`
 	DirectoryFile         string `split_words:"true" desc:"path of a file with it"`
 	HTTPListen            string `split_words:"true" default:"127.0.0.1:8080" desc:"/healthz, /readyz, /metrics, and the simulated PBX's phones; off: none"`
@@ -71,7 +78,9 @@ type config struct {
 	sip          cstasip.Config
 	certificates *certificates // of sip.TLS; nil without
 	phoneContext string
+	clients      clientTable
 	directory    map[string]string
+	userLines    map[string]*digitmod.Lines // that a user who has authenticated may control
 	http         string
 	natsURL      string
 	natsListen   string
@@ -114,6 +123,7 @@ func load(environ []string) (*config, error) {
 
 	c.loadSIP(&s, &m)
 	c.loadBus(&s, &m)
+	c.clients = parseClients(textOf("RCC_SIP_CLIENTS", s.SIPClients, s.SIPClientsFile, &m), &m)
 	c.phoneContext = s.SIPPhoneContext
 	if strings.ContainsAny(s.SIPPhoneContext, ";?<>\"@ \t\r\n") {
 		m.add("RCC_SIP_PHONE_CONTEXT", s.SIPPhoneContext, "not a domain or a global number")
@@ -129,6 +139,7 @@ func load(environ []string) (*config, error) {
 			}
 		}
 	}
+	c.loadUsers(&s, &m)
 	if c.http = s.HTTPListen; c.http == "off" {
 		c.http = ""
 	} else if _, _, err := net.SplitHostPort(c.http); err != nil {
@@ -215,12 +226,13 @@ func (c *config) loadSIP(s *settings, m *mistakes) {
 	if strings.ContainsAny(s.SIPAdvertise, " \t\r\n<>;@/") {
 		m.add("RCC_SIP_ADVERTISE", s.SIPAdvertise, "not host or host:port")
 	}
+	passwords := s.SIPAuth == authAll || s.SIPAuth == "" && s.SIPUsers+s.SIPUsersFile != ""
 	if s.SIPPeers != "" {
 		c.sip.Peers = parsePeers(s.SIPPeers, m)
-	} else if beyondLoopback && s.SIPTlsClientCa == "" {
-		m.add("RCC_SIP_LISTEN", s.SIPListen, "listens beyond loopback: say in RCC_SIP_PEERS who may talk to it, or require certificates by RCC_SIP_TLS_CLIENT_CA")
+	} else if beyondLoopback && s.SIPTlsClientCa == "" && !passwords {
+		m.add("RCC_SIP_LISTEN", s.SIPListen, "listens beyond loopback: say in RCC_SIP_PEERS who may talk to it, or require certificates by RCC_SIP_TLS_CLIENT_CA, or passwords by RCC_SIP_USERS")
 	}
-	if s.SIPPeers == "" && beyondLoopback && s.SIPTlsClientCa != "" && plain {
+	if s.SIPPeers == "" && beyondLoopback && s.SIPTlsClientCa != "" && plain && !passwords {
 		m.add("RCC_SIP_LISTEN", s.SIPListen, "RCC_SIP_TLS_CLIENT_CA guards tls:// listeners only: say in RCC_SIP_PEERS who may talk to the others")
 	}
 	seconds := func(variable, value string, low int) time.Duration {

@@ -20,6 +20,7 @@ import (
 	"rccgw/bus"
 	"rccgw/csta"
 	"rccgw/csta/cstasip"
+	"rccgw/digitmod"
 	"rccgw/gateway"
 )
 
@@ -196,8 +197,17 @@ func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGrou
 	}
 	cfg.Agent = "rccgw/" + buildVersion()
 	cfg.Open = func(ctx context.Context, d *cstasip.Dialog) (cstasip.Session, error) {
+		name, t := s.c.clients.of(d.UserAgent, d.Peer.Addr())
+		if t.Errors != "" {
+			d.SetErrorStyle(t.Errors)
+		}
+		from, lines := cstasip.User(d.From), (*digitmod.Lines)(nil)
+		if d.User != "" {
+			from, lines = d.User, s.c.userLines[d.User]
+		}
 		session, err := g.Open(ctx, gateway.Peer{
-			Line: d.Line, Users: []string{cstasip.User(d.To), cstasip.User(d.RequestURI)}, From: cstasip.User(d.From),
+			Line: d.Line, Users: []string{cstasip.User(d.To), cstasip.User(d.RequestURI)}, From: from, Lines: lines,
+			Dialect: gateway.Dialect{Numbers: t.Numbers, Link: t.Link},
 			Send: func(m csta.Message) {
 				if err := d.Send(m); err != nil {
 					s.log.Debug("event not sent", "dialog", d.ID(), "error", err)
@@ -206,7 +216,7 @@ func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGrou
 		if err != nil {
 			return nil, refusal(err)
 		}
-		s.log.Info("dialog opened", "dialog", d.ID(), "line", session.Line().Device, "pbx", session.Line().PBX, "peer", d.Peer, "agent", d.UserAgent)
+		s.log.Info("dialog opened", "dialog", d.ID(), "line", session.Line().Device, "pbx", session.Line().PBX, "user", d.User, "peer", d.Peer, "agent", d.UserAgent, "profile", name)
 		return session, nil
 	}
 	var err error

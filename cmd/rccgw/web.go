@@ -72,6 +72,9 @@ var (
 	descMalformed  = metric("sip_malformed_total", "Messages that could not be read.")
 	descTurnedAway = metric("sip_refused_peers_total", "Packets and connections of peers that were turned away.")
 	descLimited    = metric("sip_limited_total", "What was refused for a limit of its peer.", "what")
+	descBindings   = metric("sip_registrations", "Contacts that are registered.")
+	descChallenges = metric("sip_challenges_total", "Requests that were asked for a password, or for a new answer because the nonce was used up.")
+	descAuthFailed = metric("sip_auth_failures_total", "Requests with a wrong user name or password.")
 	descPanics     = metric("panics_total", "Panics that cost one request each.")
 	descEvents     = metric("sip_events_total", "Events sent to clients, by what became of them.", "result")
 )
@@ -79,7 +82,7 @@ var (
 // Describe implements prometheus.Collector.
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descReady, descBus, descDialogs, descConns, descOpened, descEnded, descRequests, descRepeated,
-		descMalformed, descTurnedAway, descLimited, descPanics, descEvents} {
+		descMalformed, descTurnedAway, descLimited, descBindings, descChallenges, descAuthFailed, descPanics, descEvents} {
 		ch <- d
 	}
 }
@@ -119,6 +122,9 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 	for what, n := range map[string]uint64{"dialog": st.LimitedDialogs, "connection": st.LimitedConnections, "request": st.LimitedRequests} {
 		count(descLimited, n, what)
 	}
+	gauge(descBindings, float64(st.Registrations))
+	count(descChallenges, st.Challenges)
+	count(descAuthFailed, st.AuthFailures)
 	count(descPanics, st.Panics)
 	for result, n := range map[string]uint64{"sent": st.EventsSent, "answered": st.EventsAnswered, "refused": st.EventsRefused,
 		"unanswered": st.EventsUnanswered, "dropped": st.EventsDropped} {

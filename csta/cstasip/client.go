@@ -32,6 +32,10 @@ type ClientConfig struct {
 	// "sip:rccgw-client@" and "sip:csta@" with the server's host.
 	From, To string
 
+	// User and Password answer what asks for them, server or proxy, by digest
+	// authentication. Empty User: a challenge is an error, a *StatusError.
+	User, Password string
+
 	// TLS is used by Dial for tls:// servers; its ServerName defaults to the host.
 	TLS *tls.Config
 
@@ -65,9 +69,10 @@ type Endpoint struct {
 	way  flow
 	host string
 
-	mu      sync.Mutex
-	clients map[string]*Client // by their tag
-	closed  bool
+	mu            sync.Mutex
+	clients       map[string]*Client // by their tag
+	registrations map[*Registration]bool
+	closed        bool
 }
 
 // Connect opens an endpoint: a UDP socket, or a connection to the server.
@@ -136,7 +141,7 @@ func (e *Endpoint) reach(ctx context.Context, network string, port uint16) error
 }
 
 // Close closes the endpoint at once; clients that are still open end with
-// ErrShutdown, without BYE. It must not be called by OnEvent or a Handler of its
+// ErrShutdown, without BYE, and registrations are left to expire. It must not be called by OnEvent or a Handler of its
 // clients, for which it waits.
 func (e *Endpoint) Close() {
 	e.mu.Lock()
@@ -149,6 +154,9 @@ func (e *Endpoint) Close() {
 	for _, c := range e.clients {
 		clients = append(clients, c)
 	}
+	for r := range e.registrations {
+		r.stop()
+	}
 	e.mu.Unlock()
 	for _, c := range clients {
 		c.end(ErrShutdown)
@@ -160,10 +168,11 @@ func (e *Endpoint) Close() {
 // A Client is the computing function's side of a TR/87 dialog. It is a
 // csta.Handler: ServeCSTA asks the server.
 type Client struct {
-	e   *Endpoint
-	own bool // the endpoint ends with the client
-	cfg ClientConfig
-	log *slog.Logger
+	e     *Endpoint
+	own   bool // the endpoint ends with the client
+	cfg   ClientConfig
+	log   *slog.Logger
+	login login
 
 	sending sync.Mutex // CSeq and write are one step, so that requests leave in order
 
@@ -223,7 +232,7 @@ func (e *Endpoint) Dial(ctx context.Context, cfg ClientConfig) (*Client, error) 
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{e: e, cfg: cfg, log: cfg.Log, done: make(chan struct{})}
+	c := &Client{e: e, cfg: cfg, log: cfg.Log, login: login{user: cfg.User, password: cfg.Password}, done: make(chan struct{})}
 	tag := newTag()
 	c.leg = leg{
 		core: &e.core, callID: newTag() + "@" + host, localTag: tag,
@@ -256,7 +265,7 @@ func (c *Client) invite(ctx context.Context) error {
 		return err
 	}
 	for range 2 {
-		m, err := c.inviteOnce(ctx, body)
+		m, err := c.login.attempt(func() (*message, error) { return c.inviteOnce(ctx, body) })
 		if err != nil {
 			return err
 		}
@@ -344,13 +353,14 @@ func (c *Client) transmit(ctx context.Context, method, headers string, body []by
 		if err != nil {
 			return "", 0, err
 		}
+		signed := c.login.sign(req)
 		var again func()
 		if method == invite {
-			again = func() { c.acknowledge(cseq) }
+			again = func() { c.acknowledge(cseq, signed) }
 		}
 		err = c.e.send(ctx, f, req, func(m *message, err error) {
 			if m != nil && method == invite && m.status < 300 {
-				c.acknowledge(cseq)
+				again()
 			}
 			to <- outcome{m, err}
 		}, again)
@@ -362,12 +372,16 @@ func (c *Client) transmit(ctx context.Context, method, headers string, body []by
 	return branch, cseq, ErrDisconnected
 }
 
-// acknowledge sends the ACK of a 2xx to INVITE.
-func (c *Client) acknowledge(cseq uint32) {
+// acknowledge sends the ACK of a 2xx to INVITE. It cannot be challenged, and is
+// signed as its INVITE was (RFC 3261 §22.1).
+func (c *Client) acknowledge(cseq uint32, signed []sip.Header) {
 	c.mu.Lock()
 	req, err := c.leg.ack(c.e.way, cseq)
 	c.mu.Unlock()
 	if err == nil {
+		for _, h := range signed {
+			req.AppendHeader(h)
+		}
 		_ = c.e.tpl.WriteMsg(req) // if it is lost, the 2xx comes again
 	}
 }
@@ -409,6 +423,7 @@ func (c *Client) accepted(m *message) error {
 			c.log.Warn("answer to INVITE cannot be read", "error", err)
 		}
 	}
+	c.login.reset() // most servers do not challenge in a dialog; one that does is answered from then on
 	c.agree(m, true)
 	return nil
 }
@@ -509,7 +524,13 @@ func (c *Client) refresh() {
 	}
 }
 
+// roundTrip sends a request and returns its final answer. One that is challenged
+// is sent again, behind those that have left meanwhile.
 func (c *Client) roundTrip(ctx context.Context, method, headers string, body []byte) (*message, error) {
+	return c.login.attempt(func() (*message, error) { return c.roundTripOnce(ctx, method, headers, body) })
+}
+
+func (c *Client) roundTripOnce(ctx context.Context, method, headers string, body []byte) (*message, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}

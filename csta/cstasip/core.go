@@ -45,7 +45,7 @@ func configure() {
 	setup.Do(func() {
 		sip.TransportBufferReadSize = maxDatagram // 32 kB for each idle connection by default
 		sip.UDPMTUSize = 65_507 + 200             // 1,300 octets by default, more is an error; IP can fragment
-		sip.Timer_J = 0                           // 64·T1 by default, with each request; this package keeps answers itself
+		sip.Timer_J = t2                          // 64·T1 by default; see Server.respond
 		sip.SetDefaultLogger(slog.New(slog.DiscardHandler))
 	})
 }
@@ -293,7 +293,11 @@ func (c *core) close() {
 		x.shut()
 	}
 	c.txl.Close()
-	_ = c.tpl.Close()
+	// What sipgo knows of UDP stays: for a request that is under way still and whose
+	// sender it does not find, it would open a socket that nobody closes.
+	for _, network := range []string{tcpNet, tlsNet} {
+		_ = c.tpl.Pool(network).Clear()
+	}
 	c.readers.Wait()
 }
 

@@ -240,7 +240,7 @@ func (s *Server) invited(tx *inviteTx, t *sip.ServerTx) {
 	tx.begin(t)
 	d := &Dialog{
 		RequestURI: m.uri.String(), UserAgent: m.header("user-agent"),
-		Peer: m.flow.peer, Transport: m.flow.network, server: s, source: m.flow,
+		Peer: m.flow.peer, Transport: m.flow.network, server: s, source: m.flow, errors: s.cfg.ErrorStyle,
 	}
 	if m.flow.conn != nil {
 		d.Certificate = m.flow.conn.cert.Load()
@@ -260,7 +260,13 @@ func (s *Server) invited(tx *inviteTx, t *sip.ServerTx) {
 	tx.mu.Unlock()
 	s.byTag[tag] = tx
 	s.mu.Unlock()
-	a := s.invitable(m)
+	a := answer{status: 200}
+	if s.auth != nil && s.auth.Dialogs {
+		d.User, a = s.authenticate(m)
+	}
+	if a.status == 200 {
+		a = s.invitable(m)
+	}
 	if a.status == 200 {
 		a = s.admit(m.flow.network, m.flow.peer.Addr())
 	}

@@ -43,7 +43,12 @@ type Config struct {
 	SessionExpires, MinSE time.Duration
 
 	// ErrorStyle says how a refused service is answered; ErrorsInCSTA if empty.
+	// See Dialog.SetErrorStyle.
 	ErrorStyle ErrorStyle
+
+	// Auth has REGISTER accepted, and INVITE authenticated if it says so; nil:
+	// REGISTER is refused with 405, and nobody is asked who he is.
+	Auth *Auth
 
 	// Open is called for each INVITE that could be accepted, in a goroutine of
 	// its own, and returns the dialog's session. Its error refuses the INVITE:
@@ -101,6 +106,9 @@ type Server struct {
 	rates rates
 
 	newTag func() string // of dialogs
+
+	auth     *authority // nil: REGISTER is not for us
+	bindings registrar
 
 	ctx    context.Context // of all requests; ends when the server stops
 	cancel context.CancelFunc
@@ -169,6 +177,12 @@ func NewServer(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Log, newTag: newTag, rates: newRates(cfg.MaxPeerRequests), openOf: tally{},
 		dialogs: map[string]*Dialog{}, invites: map[string]*inviteTx{}, byTag: map[string]*inviteTx{},
 		done: make(chan struct{}),
+	}
+	if cfg.Auth != nil {
+		var err error
+		if s.auth, err = newAuthority(*cfg.Auth); err != nil {
+			return nil, err
+		}
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.core.init(hostNetwork{}, cfg.Log, cfg.TLS, cfg.Advertise)
@@ -272,6 +286,7 @@ func (s *Server) stop() {
 			d.end(ErrShutdown, false, nil)
 		}
 		s.core.halt()
+		s.bindings.close()
 		s.core.close()
 		s.mu.Lock()
 		for _, tx := range s.invites {
@@ -315,11 +330,17 @@ func (s *Server) work(delta int) {
 	}
 }
 
-// respond writes the answer to a request and counts it.
+// respond writes the answer to a request, other than that to an INVITE which is
+// kept, and counts it. sipgo would keep the request with it, to repeat it: but a
+// dialog does that itself, and what has no dialog is answered the same again (RFC
+// 3261 §8.2.7), except a registration.
 func (s *Server) respond(tx *sip.ServerTx, m *message, a answer, tag string) {
 	s.stats.answered(m.method, a.status)
 	if err := tx.Respond(m.response(a, tag)); err != nil {
 		s.log.Debug("answer not sent", "peer", m.flow.peer, "error", err)
+	}
+	if m.method != register || a.status >= 300 {
+		tx.Terminate()
 	}
 }
 
@@ -357,8 +378,9 @@ func (s *Server) arrived(t *ticket) {
 	switch {
 	case t.limited && m.method != invite:
 		t.answer = &busy
-	case !known(m.method):
-		t.answer = &answer{status: 405, headers: allowLine}
+	case m.method == register && s.auth != nil: // answered by serve
+	case m.method == register, !known(m.method):
+		t.answer = &answer{status: 405, headers: s.allowLine()}
 	case m.toTag != "":
 		t.answer = &answer{status: 481}
 	case scheme != "sip" && scheme != "sips" && scheme != "tel" && scheme != "":
@@ -392,9 +414,6 @@ func (s *Server) serve(t *ticket, tx *sip.ServerTx) {
 			return
 		}
 		s.respond(tx, t.m, *t.answer, statelessTag(t.m))
-		if t.limited {
-			tx.Terminate() // nothing is kept, nothing repeated (RFC 3261 §8.2.7)
-		}
 	case t.job != nil:
 		if t.invite != nil {
 			t.invite.begin(tx)
@@ -402,6 +421,8 @@ func (s *Server) serve(t *ticket, tx *sip.ServerTx) {
 		t.job.dialog.deposit(t.job, t.m, tx)
 	case t.invite != nil && t.m.toTag == "":
 		s.invited(t.invite, tx)
+	case t.m.method == register:
+		s.respond(tx, t.m, s.registered(t.m), statelessTag(t.m))
 	default:
 		tx.Terminate() // a repetition that was answered and acknowledged
 	}
@@ -433,7 +454,7 @@ func (s *Server) reject(t *ticket, tx *sip.ServerTx) {
 
 func known(method string) bool {
 	switch method {
-	case invite, ack, bye, cancel, info, update, options:
+	case invite, ack, bye, cancel, info, update, options, register:
 		return true
 	}
 	return false
@@ -446,13 +467,21 @@ const (
 
 // capabilities answers OPTIONS (RFC 3261 §11.2).
 func (s *Server) capabilities() answer {
-	a := answer{status: 200, headers: allowLine + acceptLine + "Supported: timer\r\n" + s.agentLine()}
+	a := answer{status: 200, headers: s.allowLine() + acceptLine + "Supported: timer\r\n" + s.agentLine()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
 		a = answer{status: 503, headers: "Retry-After: 10\r\n"}
 	}
 	return a
+}
+
+// allowLine lists what is allowed outside of dialogs.
+func (s *Server) allowLine() string {
+	if s.auth == nil {
+		return allowLine
+	}
+	return "Allow: " + allow + ", " + register + "\r\n"
 }
 
 func (s *Server) agentLine() string {
@@ -591,6 +620,10 @@ type Stats struct {
 	// Refused for a limit of their peer.
 	LimitedConnections, LimitedDialogs, LimitedRequests uint64
 
+	Registrations int    // bindings now
+	Challenges    uint64 // 401 to requests with no credentials, or with a nonce that is used up
+	AuthFailures  uint64 // 401 to a wrong name or password
+
 	EventsSent       uint64 // INFOs sent
 	EventsAnswered   uint64 // by a 2xx
 	EventsRefused    uint64 // by another status
@@ -608,6 +641,7 @@ type Outcome struct {
 type counters struct {
 	opened, ended, repeated, malformed, refused, panics                          atomic.Uint64
 	limitedConnections, limitedDialogs, limitedRequests                          atomic.Uint64
+	challenged, authFailed                                                       atomic.Uint64
 	sent, eventsAnswered, eventsRefused, unanswered, eventsDropped, eventsForced atomic.Uint64
 
 	mu       sync.Mutex
@@ -637,6 +671,7 @@ func (s *Server) Stats() Stats {
 		Opened: c.opened.Load(), Ended: c.ended.Load(), Repeated: c.repeated.Load(),
 		Malformed: c.malformed.Load(), Refused: c.refused.Load(), Panics: c.panics.Load(),
 		LimitedConnections: c.limitedConnections.Load(), LimitedDialogs: c.limitedDialogs.Load(), LimitedRequests: c.limitedRequests.Load(),
+		Registrations: s.bindings.count(), Challenges: c.challenged.Load(), AuthFailures: c.authFailed.Load(),
 		EventsSent: c.sent.Load(), EventsAnswered: c.eventsAnswered.Load(), EventsRefused: c.eventsRefused.Load(),
 		EventsUnanswered: c.unanswered.Load(), EventsDropped: c.eventsDropped.Load(), EventsHeld: c.eventsForced.Load(),
 		Requests: map[Outcome]uint64{},
