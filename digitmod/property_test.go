@@ -20,7 +20,7 @@ var (
 		rapid.String(),
 	)
 	drawOrigin = rapid.SampledFrom([]Origin{"", Internal, External})
-	drawMatch  = rapid.StringMatching(`(\(\?i\))?\^?(1|12|\\d|\[12\]|\[\^6\]|\.|\(1\|2\)|\(12\|6\)|\(\\d\{2\}\)|\(\\d\+\)|\(1\\d\*\)\{2\}|\(12\)\{1,2\}|\\b|6\*|9\?|\[1d\]){1,4}\$?`)
+	drawMatch  = rapid.StringMatching(`(\(\?i\))?\^?(1|12|\\d|\[12\]|\[\^6\]|\.|\(1\|2\)|\(12\|6\)|\(\\d\{2\}\)|\(\\d\+\)|\(1\\d\*\)\{2\}|\(12\)\{1,2\}|\\b|6\*|9\?|\[1d\]|126|\(126\)\+|\(1\|12\)6|\(\?:21\)\{2,3\}|1\(\)2|[1D]A?){1,4}\$?`)
 )
 
 func drawRule(t *rapid.T, outgoing, withPlus bool) Rule {
@@ -60,6 +60,15 @@ func drawPlan(t *rapid.T, withPlus bool) (*Plan, Config) {
 	}
 	for range rapid.IntRange(0, 5).Draw(t, "incoming") {
 		cfg.Incoming = append(cfg.Incoming, drawRule(t, false, withPlus))
+	}
+	for _, key := range []string{"forward", "redirecting"} {
+		list := map[string]*[]Rule{"forward": &cfg.Forward, "redirecting": &cfg.Redirecting}[key]
+		if rapid.Bool().Draw(t, key) {
+			*list = []Rule{}
+			for range rapid.IntRange(0, 2).Draw(t, key) {
+				*list = append(*list, drawRule(t, false, withPlus))
+			}
+		}
 	}
 	p, err := New(cfg)
 	if err != nil {
@@ -135,9 +144,16 @@ func checkPlan(t interface{ Fatalf(string, ...any) }, p *Plan, number string, fr
 			t.Fatalf("%q: destination %q is not ARS and device %q", number, dest.Number, device.Number)
 		}
 	}
-	checkResult(t, "Present", p.Present(number, from))
-	checkResult(t, "ForwardTarget", p.ForwardTarget(number))
+	present, forward, redirecting := p.Present(number, from), p.ForwardTarget(number), p.Redirecting(number, from)
+	checkResult(t, "Present", present)
+	checkResult(t, "ForwardTarget", forward)
+	checkResult(t, "Redirecting", redirecting)
 	_ = p.RoundTrip(number)
+	checkExplanation(t, p, Destination, number, "", dest, err)
+	checkExplanation(t, p, Identity, number, "", device, deviceErr)
+	checkExplanation(t, p, Presentation, number, from, present, nil)
+	checkExplanation(t, p, Forward, number, "", forward, nil)
+	checkExplanation(t, p, Redirecting, number, from, redirecting, nil)
 }
 
 func TestNoInventedPlus(t *testing.T) {
