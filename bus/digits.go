@@ -66,17 +66,37 @@ func (d PlanDigits) Message(m csta.Message) {
 		switch n.Role {
 		case csta.Presentation:
 			r = d.Plan.Present(n.ID.ID, origin(n.ID.External))
+		case csta.Redirecting:
+			r = d.Plan.Redirecting(n.ID.ID, origin(n.ID.External))
 		case csta.Forward:
 			r = d.Plan.ForwardTarget(n.ID.ID)
 		default:
 			return
 		}
-		if r.Kind == digitmod.Restricted || r.Kind == digitmod.NotKnown {
+		if r.Number == "" {
 			n.Withhold(r.Kind == digitmod.Restricted)
 			return
 		}
 		n.ID.ID = r.Number
 	})
+	if d.Plan.Withheld(digitmod.Restricted).Number+d.Plan.Withheld(digitmod.NotKnown).Number != "" {
+		csta.Withheld(m, d.show)
+	}
+}
+
+// show gives a party without number the text that the plan has for it. A
+// redirecting device that is not known stays so: mostly there is none.
+func (d PlanDigits) show(n csta.Number) {
+	if n.Role != csta.Presentation {
+		return
+	}
+	kind := digitmod.NotKnown
+	if n.Restricted != nil && bool(*n.Restricted) {
+		kind = digitmod.Restricted
+	}
+	if text := d.Plan.Withheld(kind).Number; text != "" {
+		n.Show(text)
+	}
 }
 
 func origin(external bool) digitmod.Origin {

@@ -56,7 +56,7 @@ type DeliveredEvent struct {
 	AlertingDevice           ExtendedDeviceID          `json:"alertingDevice,omitzero" csta:"required" number:"presentation"`
 	CallingDevice            ExtendedDeviceID          `json:"callingDevice,omitzero" csta:"required" number:"presentation"`
 	CalledDevice             ExtendedDeviceID          `json:"calledDevice,omitzero" csta:"required" number:"presentation"`
-	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"presentation"`
+	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"redirecting"`
 	OriginatingNIDConnection ConnectionID              `json:"originatingNIDConnection,omitzero"`
 	LocalConnectionInfo      LocalConnectionState      `json:"localConnectionInfo,omitempty"`
 	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`
@@ -85,7 +85,7 @@ type EstablishedEvent struct {
 	AnsweringDevice           ExtendedDeviceID          `json:"answeringDevice,omitzero" csta:"required" number:"presentation"`
 	CallingDevice             ExtendedDeviceID          `json:"callingDevice,omitzero" csta:"required" number:"presentation"`
 	CalledDevice              ExtendedDeviceID          `json:"calledDevice,omitzero" csta:"required" number:"presentation"`
-	LastRedirectionDevice     RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"presentation"`
+	LastRedirectionDevice     RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"redirecting"`
 	OriginatinNIDConnection   ConnectionID              `json:"originatinNIDConnection,omitzero" csta:"alias=originatingNIDConnection"`
 	LocalConnectionInfo       LocalConnectionState      `json:"localConnectionInfo,omitempty"`
 	CorrelatorData            *PrivateData              `json:"correlatorData,omitempty"`
@@ -149,7 +149,7 @@ type DivertedEvent struct {
 	NewDestination           ExtendedDeviceID          `json:"newDestination,omitzero" csta:"required" number:"presentation"`
 	CallingDevice            ExtendedDeviceID          `json:"callingDevice,omitzero" number:"presentation"`
 	CalledDevice             ExtendedDeviceID          `json:"calledDevice,omitzero" number:"presentation"`
-	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" number:"presentation"`
+	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" number:"redirecting"`
 	LocalConnectionInfo      LocalConnectionState      `json:"localConnectionInfo,omitempty"`
 	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`
 	UserData                 *PrivateData              `json:"userData,omitempty"`
@@ -177,7 +177,7 @@ type FailedEvent struct {
 	FailingDevice            ExtendedDeviceID          `json:"failingDevice,omitzero" csta:"required" number:"presentation"`
 	CallingDevice            ExtendedDeviceID          `json:"callingDevice,omitzero" csta:"required" number:"presentation"`
 	CalledDevice             ExtendedDeviceID          `json:"calledDevice,omitzero" csta:"required" number:"presentation"`
-	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"presentation"`
+	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"redirecting"`
 	OriginatingNIDConnection ConnectionID              `json:"originatingNIDConnection,omitzero"`
 	LocalConnectionInfo      LocalConnectionState      `json:"localConnectionInfo,omitempty"`
 	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`
