@@ -127,3 +127,33 @@ func BenchmarkParseNumber(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkNew makes plans, as a load or an edit does.
+func BenchmarkNew(b *testing.B) {
+	for name, rules := range map[string]func(int) []Rule{"leading": leadingRules, "match": matchRules, "loose": looseRules} {
+		for _, n := range benchmarkTables {
+			b.Run(fmt.Sprintf("%s/rules=%d", name, n), func(b *testing.B) {
+				cfg := Config{Outgoing: rules(n)}
+				for b.Loop() {
+					mustNew(b, cfg)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkLint looks at plans, as a load or an edit does.
+func BenchmarkLint(b *testing.B) {
+	for name, rules := range map[string]func(int) []Rule{"leading": leadingRules, "match": matchRules, "loose": looseRules} {
+		for _, n := range benchmarkTables {
+			b.Run(fmt.Sprintf("%s/rules=%d", name, n), func(b *testing.B) {
+				p := mustNew(b, Config{ARS: "9", Internal: InternalConfig{MaxLength: 4}, Outgoing: rules(n),
+					Incoming: []Rule{{From: Internal, Length: new(4), Replacement: "1613592", AddPlus: true}}})
+				lines := mustLines(b, "5XXX")
+				for b.Loop() {
+					p.Lint(lines)
+				}
+			})
+		}
+	}
+}

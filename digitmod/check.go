@@ -3,7 +3,6 @@ package digitmod
 import (
 	"math"
 	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strings"
 )
@@ -85,7 +84,7 @@ func (c *checker) shown(key, text string) string {
 }
 
 // defaultEmergency are the emergency numbers of a plan that names none. See [EmergencyConfig].
-var defaultEmergency = []string{"112", "911", "000", "08", "110", "118", "119", "999"}
+var defaultEmergency = []string{"112", "911"}
 
 func (c *checker) emergency(numbers []string) []string {
 	if len(numbers) == 0 {
@@ -105,6 +104,7 @@ func (c *checker) emergency(numbers []string) []string {
 
 func (c *checker) rule(table, at string, r Rule) rule {
 	out := rule{front: frontOfAny(), max: math.MaxInt, from: r.From, replace: r.Replacement}
+	before := len(c.mistakes)
 	c.lengths(at, r, &out)
 	out.shortest, out.longest = out.min, out.max
 	if r.Plus != nil {
@@ -154,6 +154,11 @@ func (c *checker) rule(table, at string, r Rule) rule {
 		}
 		c.replacement(replacement, r.Replacement, noGroups, true)
 	}
+	if before == len(c.mistakes) && c.instructions <= maxInstructions {
+		if number, all := out.matches(); number == "" && all {
+			c.mistakes.add(at, nil, "never matches: no number fulfils all its conditions")
+		}
+	}
 	return out
 }
 
@@ -198,8 +203,6 @@ func (c *checker) leading(at, leading string, out *rule) {
 		c.mistakes.add(at, leading, "never matches: the + is off before matching; plus: true demands one")
 	case !allDialable(leading):
 		c.mistakes.add(at, leading, "digits are 0 to 9, *, # and A to D")
-	case len(leading) > out.max:
-		c.mistakes.add(at, leading, "never matches: longer than the length of %d", out.max)
 	case len(leading) > maxDigits:
 		c.mistakes.add(at, leading, "more than %d digits", maxDigits)
 	}
@@ -232,21 +235,11 @@ func (c *checker) match(at, text string, out *rule) (groups int, anchored bool) 
 		c.mistakes.add(at, text, "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		return anyGroups, true
 	}
-	tree, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		panic("digitmod: regexp compiled what its parser refuses: " + err.Error())
-	}
-	prog, err := syntax.Compile(tree.Simplify())
-	if err != nil {
-		panic("digitmod: regexp compiled what its compiler refuses: " + err.Error())
-	}
+	tree, prog := program(text)
 	if c.instructions += len(prog.Inst); c.instructions > maxInstructions {
 		c.mistakes.add(at, text, "the expressions of the plan are too large up to this one")
 	}
 	e := analyse(tree)
-	if e.min > min(out.max, maxDigits) || e.max < out.min {
-		c.mistakes.add(at, text, "never matches a number of the length demanded")
-	}
 	out.front, out.match = e.front, &match{re: re, back: e.back, pairs: e.pairs}
 	out.min, out.max = max(out.min, e.min), min(out.max, e.max)
 	return re.NumSubexp(), e.anchored

@@ -34,8 +34,9 @@ type InternalConfig struct {
 
 // EmergencyConfig says which numbers a plan must not change on their way out. [Plan.Lint] finds those that it does change.
 type EmergencyConfig struct {
-	// Numbers are the emergency numbers. Without any they are those that every mobile telephone knows: 112 and 911, and 000, 08,
-	// 110, 118, 119 and 999, which it dials as such without a SIM (3GPP TS 22.101, clause 10.1.1).
+	// Numbers are the emergency numbers of the place. Without any they are 112 and 911, which every mobile telephone dials as
+	// such anywhere (3GPP TS 22.101, clause 10.1.1). Others, such as 999 and 000, are to be named: elsewhere they are the
+	// beginning of ordinary numbers.
 	Numbers []string `yaml:"numbers" json:"numbers,omitempty"`
 	// MayAlter allows rules and ARS to change them, for a PBX that demands it.
 	MayAlter bool `yaml:"mayAlter" json:"mayAlter,omitempty"`

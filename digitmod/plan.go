@@ -280,19 +280,25 @@ func (p *Plan) forwarded(dialled string, tr *trace) Result {
 	if tr != nil {
 		tr.read(read)
 	}
-	n, from, ars := read, External, false
-	switch {
-	case p.isInternal(n):
-		from = Internal
-	case p.ars != "" && !n.Plus && len(n.Digits) > len(p.ars) && strings.HasPrefix(n.Digits, p.ars):
-		n.Digits, ars = n.Digits[len(p.ars):], true
-	}
+	n, from, ars := p.withoutARS(read)
 	if tr != nil {
 		tr.forwarded(p.ars, read, n, from)
 	}
 	res := p.present(Forward, n, from, tr)
 	res.Read, res.ARS = read, ars
 	return res
+}
+
+// withoutARS takes the ARS digits off a forward target, and tells where it is and whether there were any.
+func (p *Plan) withoutARS(n Number) (Number, Origin, bool) {
+	switch {
+	case p.isInternal(n):
+		return n, Internal, false
+	case p.ars != "" && !n.Plus && len(n.Digits) > len(p.ars) && strings.HasPrefix(n.Digits, p.ars):
+		n.Digits = n.Digits[len(p.ars):]
+		return n, External, true
+	}
+	return n, External, false
 }
 
 // RoundTrip reports whether a device of the PBX's own comes back the same when it is presented to clients as an internal
