@@ -65,8 +65,9 @@ const (
 const (
 	longest       = 15 // digits of an E.164 number: longer ones are looked at only where a rule demands them
 	maxNumbers    = 10_000
-	maxSteps      = 500_000 // numbers that a Lint tries, a second or two
-	maxPool       = 100     // numbers that stand for what an expression makes, per order of digits
+	maxWork       = 200_000_000 // rules that the numbers of a Lint pass, and what a number costs itself: some seconds
+	perNumber     = 400
+	maxPool       = 100 // numbers that stand for what an expression makes, per order of digits
 	plainSymbols  = "0123456789*#"
 	digitSymbols  = "0123456789"
 	symbolsOfRule = alphabet
@@ -118,7 +119,7 @@ type linter struct {
 	plan     *Plan
 	lines    *Lines
 	scanners map[string]*scanner
-	steps    int
+	work     int
 	cut      map[string]bool // tables of which not all could be looked at
 	findings []Finding
 }
@@ -205,14 +206,13 @@ func (l *linter) result(role Role, t try) (res Result, ok bool) {
 
 // search visits numbers that begin with begin until found returns true, and reports whether nothing was left out up to there.
 func (l *linter) search(w walk, found func(number string) bool) (all bool) {
+	p := l.plan
+	cost := perNumber + len(p.outgoing) + len(p.incoming) + len(p.forward) + len(p.redirecting)
 	all = w.visit(func(number string) bool {
-		l.steps++
-		return l.steps > maxSteps || found(number)
+		l.work += cost
+		return l.work > maxWork || found(number)
 	})
-	if l.steps > maxSteps {
-		all = false
-	}
-	return all
+	return all && l.work <= maxWork
 }
 
 // reach returns the longest number that is looked at for a rule.
@@ -293,7 +293,7 @@ func (l *linter) shadowed(s side, i int) {
 	})
 	switch {
 	case fires:
-	case l.steps > maxSteps:
+	case l.work > maxWork:
 		l.cut[s.name] = true
 	case !all:
 		l.add(Finding{Severity: Warning, Kind: Undecided, Table: s.name, Rule: i + 1,
@@ -304,6 +304,22 @@ func (l *linter) shadowed(s side, i int) {
 	default:
 		l.add(Finding{Severity: Warning, Kind: Shadowed, Table: s.name, Rule: i + 1, Reason: "never fires: no number comes to this table that it matches"})
 	}
+}
+
+// An outcome is what becomes of a try.
+type outcome struct {
+	try
+	res Result
+}
+
+// outcomes returns what becomes of digits in all the ways in which they come to the table, where it is a number.
+func (l *linter) outcomes(role Role, digits string) (list []outcome) {
+	for _, t := range l.tries(role, digits) {
+		if res, ok := l.result(role, t); ok {
+			list = append(list, outcome{t, res})
+		}
+	}
+	return list
 }
 
 // lengths returns a length from which on lengths make no difference to a table.
@@ -348,9 +364,9 @@ func (l *linter) outgoingWayBack(s side, i int) {
 		return
 	}
 	found := func(number string) bool {
-		for _, t := range l.tries(Destination, number) {
-			res, ok := l.result(Destination, t)
-			if !ok || res.Rule != i {
+		for _, o := range l.outcomes(Destination, number) {
+			t, res := o.try, o.res
+			if res.Rule != i {
 				continue
 			}
 			shown := l.plan.ForwardTarget(res.Number)
@@ -454,9 +470,9 @@ func (l *linter) notServed(s side, i int) {
 		return
 	}
 	found := func(number string) bool {
-		for _, t := range l.tries(Destination, number) {
-			res, ok := l.result(Destination, t)
-			if !ok || res.Rule != i || res.ARS || strings.HasPrefix(res.Number, l.plan.ars) || res.Number[0] == '*' || res.Number[0] == '#' {
+		for _, o := range l.outcomes(Destination, number) {
+			t, res := o.try, o.res
+			if res.Rule != i || res.ARS || strings.HasPrefix(res.Number, l.plan.ars) || res.Number[0] == '*' || res.Number[0] == '#' {
 				continue
 			}
 			if _, served := l.lines.Match(res.Number); served {
@@ -507,9 +523,9 @@ func (l *linter) notE164(s side, i int) {
 		return
 	}
 	l.takers(s, i, nil, "", func(number string) bool {
-		for _, t := range l.tries(s.role, number) {
-			res, ok := l.result(s.role, t)
-			if !ok || res.Rule != i {
+		for _, o := range l.outcomes(s.role, number) {
+			t, res := o.try, o.res
+			if res.Rule != i {
 				continue
 			}
 			digits, why := res.Number[1:], ""
@@ -652,27 +668,23 @@ func (l *linter) collisions(s side) {
 	}
 	told := make(map[int]bool)
 	compare := func(a, b string) {
-		for _, x := range l.tries(s.role, a) {
-			one, ok := l.result(s.role, x)
-			if !ok {
-				continue
-			}
-			for _, y := range l.tries(s.role, b) {
-				two, ok := l.result(s.role, y)
-				if !ok || x.from != y.from || one.Number != two.Number {
+		ones, twos := l.outcomes(s.role, a), l.outcomes(s.role, b)
+		for _, x := range ones {
+			for _, y := range twos {
+				if x.from != y.from || x.res.Number != y.res.Number {
 					continue
 				}
 				first, second := x, y
-				rule, other := two.Rule, one.Rule
-				if rule < other {
-					first, second, rule, other = y, x, other, rule
+				if second.res.Rule < first.res.Rule {
+					first, second = y, x
 				}
+				rule := second.res.Rule
 				if told[rule] {
 					continue
 				}
 				told[rule] = true
 				l.add(Finding{Severity: Warning, Kind: Collision, Table: s.name, Rule: rule + 1, Witness: second.written, From: second.from, Other: first.written,
-					Reason: fmt.Sprintf("%s becomes %s, as %s does (%s)", second, two.Number, first.written, fired(s.name, other))})
+					Reason: fmt.Sprintf("%s becomes %s, as %s does (%s)", second.try, second.res.Number, first.written, fired(s.name, first.res.Rule))})
 			}
 		}
 	}
@@ -727,24 +739,29 @@ func (l *linter) poolCollisions(s side, compare func(a, b string), told map[int]
 		if s.table[i].match == nil {
 			continue
 		}
-		l.takers(s, i, nil, "", func(number string) bool {
-			for at := range number {
-				if !isDigit(number[at]) {
+		taken := 0
+		w := walk{heads: []head{{l.scanner(s), ""}}, symbols: plainSymbols, longest: reach(&s.table[i]), nodes: maxPool,
+			alive: func(st states) bool { return l.scanner(s).alive(int(st[0]), i) }}
+		l.search(w, func(number string) bool {
+			for _, o := range l.outcomes(s.role, number) {
+				if o.res.Rule != i {
 					continue
 				}
-				other := []byte(number)
-				other[at] = '0' + (number[at]-'0'+1)%10
-				compare(number, string(other))
-			}
-			// What it makes of a number may be a number of that length itself.
-			for _, t := range l.tries(s.role, number) {
-				res, ok := l.result(s.role, t)
-				made := strings.TrimPrefix(res.Number, "+")
-				if ok && res.Rule == i && made != number && len(made) == len(number) && allDialable(made) {
+				taken++
+				// What it makes of a number may be a number of that length itself.
+				if made := strings.TrimPrefix(o.res.Number, "+"); made != number && len(made) == len(number) && allDialable(made) {
 					compare(made, number)
 				}
+				for at := range number {
+					if isDigit(number[at]) {
+						other := []byte(number)
+						other[at] = '0' + (number[at]-'0'+1)%10
+						compare(number, string(other))
+					}
+				}
+				break
 			}
-			return told[i]
+			return told[i] || taken == maxPool/10
 		})
 	}
 }

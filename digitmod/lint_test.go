@@ -254,10 +254,10 @@ func drawExact(t *rapid.T) *Plan {
 	return p
 }
 
-// shortNumbers are all numbers of up to six of a few digits, codes too, in order of size.
+// shortNumbers are all numbers of up to five of a few digits, codes too, in order of size.
 var shortNumbers = func() []string {
 	list := []string{"0", "1", "2", "*"}
-	for from, length := 0, 2; length <= 6; length++ {
+	for from, length := 0, 2; length <= 5; length++ {
 		end := len(list)
 		for _, begin := range list[from:end] {
 			for _, c := range "012" {

@@ -54,6 +54,7 @@ func drawPlan(t *rapid.T, withPlus bool) (*Plan, Config) {
 	cfg := Config{
 		ARS:      rapid.SampledFrom([]string{"", "9", "00"}).Draw(t, "ars"),
 		Internal: InternalConfig{MaxLength: rapid.IntRange(0, 6).Draw(t, "internal")},
+		NotKnown: rapid.SampledFrom([]string{"", "", "000", "nobody"}).Draw(t, "notKnown"),
 	}
 	for range rapid.IntRange(0, 5).Draw(t, "outgoing") {
 		cfg.Outgoing = append(cfg.Outgoing, drawRule(t, true, withPlus))
@@ -78,9 +79,9 @@ func drawPlan(t *rapid.T, withPlus bool) (*Plan, Config) {
 }
 
 // checkResult checks what holds for every result of every plan.
-func checkResult(t interface{ Fatalf(string, ...any) }, what string, res Result) {
+func checkResult(t interface{ Fatalf(string, ...any) }, p *Plan, what string, res Result) {
 	withheld := res.Kind == Restricted || res.Kind == NotKnown
-	if withheld != (res.Number == "") || res.Number == "+" {
+	if withheld && res.Number != p.Withheld(res.Kind).Number || !withheld && res.Number == "" || res.Number == "+" {
 		t.Fatalf("%s: kind %v with number %q", what, res.Kind, res.Number)
 	}
 	if res.Kind == Named && (res.Number != res.Read.Name || res.Rule != -1 || res.ARS) {
@@ -131,8 +132,8 @@ func checkPlan(t interface{ Fatalf(string, ...any) }, p *Plan, number string, fr
 		t.Fatalf("%q: destination %v, device %v", number, err, deviceErr)
 	}
 	if err == nil {
-		checkResult(t, "Destination", dest)
-		checkResult(t, "Device", device)
+		checkResult(t, p, "Destination", dest)
+		checkResult(t, p, "Device", device)
 		if dest.Kind > Named || device.ARS || device.Rule != dest.Rule {
 			t.Fatalf("%q: destination %+v, device %+v", number, dest, device)
 		}
@@ -145,9 +146,9 @@ func checkPlan(t interface{ Fatalf(string, ...any) }, p *Plan, number string, fr
 		}
 	}
 	present, forward, redirecting := p.Present(number, from), p.ForwardTarget(number), p.Redirecting(number, from)
-	checkResult(t, "Present", present)
-	checkResult(t, "ForwardTarget", forward)
-	checkResult(t, "Redirecting", redirecting)
+	checkResult(t, p, "Present", present)
+	checkResult(t, p, "ForwardTarget", forward)
+	checkResult(t, p, "Redirecting", redirecting)
 	_ = p.RoundTrip(number)
 	checkExplanation(t, p, Destination, number, "", dest, err)
 	checkExplanation(t, p, Identity, number, "", device, deviceErr)

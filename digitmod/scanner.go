@@ -16,7 +16,8 @@ type scanner struct {
 	words  bool           // an expression asks for word boundaries
 	states []state
 	index  map[string]int
-	size   int // items of all states
+	work   int // items and instructions that were followed
+	most   int // the most work; then no more states are made
 }
 
 // An item is how far a rule has come.
@@ -37,7 +38,7 @@ type state struct {
 // The limits of a scanner. Leading digits stay far below; expressions that can be anywhere in a number may not.
 const (
 	maxStates = 30_000
-	maxItems  = 3_000_000
+	maxFollow = 10_000_000 // items and instructions, some 100 ns each
 )
 
 const (
@@ -46,7 +47,7 @@ const (
 )
 
 func newScanner(rules []rule) *scanner {
-	s := &scanner{rules: rules, progs: make([]*syntax.Prog, len(rules)), index: make(map[string]int)}
+	s := &scanner{rules: rules, progs: make([]*syntax.Prog, len(rules)), most: maxFollow, index: make(map[string]int)}
 	var items []item
 	for i := range rules {
 		pc := 0
@@ -89,7 +90,7 @@ func (s *scanner) state(items []item, before rune) int {
 	if n, ok := s.index[string(key)]; ok {
 		return n
 	}
-	if len(s.states) == maxStates || s.size+len(items) > maxItems {
+	if len(s.states) == maxStates || s.work > s.most {
 		return tooBig
 	}
 	st := state{items: items, before: before}
@@ -97,7 +98,6 @@ func (s *scanner) state(items []item, before rune) int {
 		st.next[i] = unread
 	}
 	s.states = append(s.states, st)
-	s.size += len(items)
 	s.index[string(key)] = len(s.states) - 1
 	return len(s.states) - 1
 }
@@ -118,6 +118,9 @@ func (s *scanner) step(from int, c byte) int {
 		return int(n)
 	}
 	st := &s.states[from]
+	if s.work += len(st.items); s.work > s.most {
+		return tooBig
+	}
 	var items []item
 	for i := 0; i < len(st.items); {
 		of := st.items[i].rule
@@ -187,6 +190,7 @@ func (s *scanner) follow(prog *syntax.Prog, items []item, op syntax.EmptyOp, con
 			return
 		}
 		seen[pc] = true
+		s.work++
 		switch inst := &prog.Inst[pc]; inst.Op {
 		case syntax.InstAlt, syntax.InstAltMatch:
 			visit(inst.Out)
@@ -318,6 +322,7 @@ func (r *rule) matches() (number string, all bool) {
 	}
 	alone := []rule{*r}
 	s := newScanner(alone)
+	s.most = 100_000
 	w := walk{heads: []head{{s, r.leading}}, begin: r.leading, symbols: alphabet, longest: maxDigits, nodes: 500,
 		alive: func(st states) bool { return s.alive(int(st[0]), 0) }}
 	all = w.visit(func(digits string) bool {
