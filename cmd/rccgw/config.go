@@ -323,7 +323,7 @@ func (c *config) loadPBXs(s *settings, known map[string]bool, m *mistakes) {
 				m.add(env+"_DIGITS", "", "%v", err)
 			}
 		}
-		c.checkLines(env, pc, m)
+		c.checkPlan(env, pc, m)
 		k, ok := kinds[p.Driver]
 		if !ok {
 			m.add(env+"_DRIVER", p.Driver, "not one of %s", strings.Join(kindNames(), ", "))
@@ -350,26 +350,17 @@ func (c *config) loadPBXs(s *settings, known map[string]bool, m *mistakes) {
 	}
 }
 
-// maxChecked bounds how many lines are tried with the digit plan at the start.
-const maxChecked = 10_000
-
-// checkLines tries every line that the patterns name: one that does not come
-// back the same through both tables would be shown under one number and
-// commanded at another. Lines that no pattern names are tried when a client
-// asks for them.
-func (c *config) checkLines(env string, p pbxConfig, m *mistakes) {
+// checkPlan refuses a digit plan with a fault: a line that does not come back
+// the same through both tables would be shown under one number and commanded
+// at another. Lines that no pattern names are tried when a client asks for
+// them.
+func (c *config) checkPlan(env string, p pbxConfig, m *mistakes) {
 	if p.plan == nil || p.lines == nil {
 		return
 	}
-	numbers, _ := p.lines.Numbers(maxChecked)
-	for bad := 0; len(numbers) > 0 && bad < 5; numbers = numbers[1:] {
-		device, err := p.plan.Device(numbers[0])
-		if err == nil {
-			err = p.plan.RoundTrip(device.Number)
-		}
-		if err != nil {
-			m.add(env+"_DIGITS", "", "line %s: %v", numbers[0], err)
-			bad++
+	for _, f := range p.plan.Lint(p.lines) {
+		if f.Severity == digitmod.Fault {
+			m.add(env+"_DIGITS", "", "%v", f)
 		}
 	}
 }
