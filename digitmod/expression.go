@@ -13,15 +13,15 @@ type symbols uint16
 
 const alphabet = "0123456789*#ABCD"
 
-func symbol(c byte) symbols {
-	if isDigit(c) {
-		return 1 << (c - '0')
+// symbolOf holds the set of each symbol, and an empty one for what is none.
+var symbolOf = func() (set [256]symbols) {
+	for i := range len(alphabet) {
+		set[alphabet[i]] = 1 << i
 	}
-	if i := strings.IndexByte(alphabet, c); i >= 0 {
-		return 1 << i
-	}
-	return 0
-}
+	return set
+}()
+
+func symbol(c byte) symbols { return symbolOf[c] }
 
 // A front holds sets for the first twelve characters of a number, four in a word: country and area codes and exchanges lie
 // within. The front of a number has sets of one, and empty ones behind its end; that of a rule has what it admits.

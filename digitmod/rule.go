@@ -49,7 +49,7 @@ func find(table []rule, n Number, from Origin, tr *trace) (int, []int) {
 	begin := frontOf(n.Digits)
 	var end front
 	var inside pairs
-	looked := false
+	expressions := 0
 	for i := range table {
 		r := &table[i]
 		var groups []int
@@ -70,10 +70,11 @@ func find(table []rule, n Number, from Origin, tr *trace) (int, []int) {
 				why = missDigits
 			}
 		default:
-			if !looked {
-				end, inside, looked = backOf(n.Digits), pairsOf(n.Digits), true
+			// The first expression is run at once: where its front is that of the number, mostly it matches.
+			if expressions++; expressions == 2 {
+				end, inside = backOf(n.Digits), pairsOf(n.Digits)
 			}
-			if !end.within(&r.match.back) || !inside.contain(&r.match.pairs) {
+			if expressions > 1 && (!end.within(&r.match.back) || !inside.contain(&r.match.pairs)) {
 				why = missDigits
 			} else if groups = r.match.re.FindStringSubmatchIndex(n.Digits); groups == nil {
 				why = missDigits
