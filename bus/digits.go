@@ -52,15 +52,35 @@ func (d digits) message(m csta.Message, o own) {
 			r = d.plan.ForwardTarget(n.ID.ID)
 		case n.Role == csta.Presentation:
 			r = d.plan.Present(n.ID.ID, origin(n.ID.External))
+		case n.Role == csta.Redirecting:
+			r = d.plan.Redirecting(n.ID.ID, origin(n.ID.External))
 		default:
 			return
 		}
-		if r.Kind == digitmod.Restricted || r.Kind == digitmod.NotKnown {
+		if r.Number == "" {
 			n.Withhold(r.Kind == digitmod.Restricted)
 			return
 		}
 		n.ID.ID = r.Number
 	})
+	if d.plan.Withheld(digitmod.Restricted).Number+d.plan.Withheld(digitmod.NotKnown).Number != "" {
+		csta.Withheld(m, d.show)
+	}
+}
+
+// show gives a party without number the text that the plan has for it. A
+// redirecting device that is not known stays so: mostly there is none.
+func (d digits) show(n csta.Number) {
+	if n.Role != csta.Presentation {
+		return
+	}
+	kind := digitmod.NotKnown
+	if n.Restricted != nil && bool(*n.Restricted) {
+		kind = digitmod.Restricted
+	}
+	if text := d.plan.Withheld(kind).Number; text != "" {
+		n.Show(text)
+	}
 }
 
 func origin(external bool) digitmod.Origin {
@@ -81,28 +101,13 @@ func (d digits) shown(device string) string {
 	return d.plan.Present(device, digitmod.Internal).Number
 }
 
-const (
-	maxChecked = 10_000 // lines of the patterns that are tried with a plan
-	maxTold    = 5      // of those that fail
-)
-
-// CheckLines tries every line that the patterns name with a plan: one that does
-// not come back the same through both tables would be shown under one number
-// and commanded at another. Lines that no pattern names are tried when a client
-// asks for them. It returns the first few that fail.
-func CheckLines(p *digitmod.Plan, lines *digitmod.Lines) digitmod.Mistakes {
-	numbers, _ := lines.Numbers(maxChecked)
+// Faults returns why a plan is not to be used for the lines; see
+// digitmod.Plan.Lint.
+func Faults(p *digitmod.Plan, lines *digitmod.Lines) digitmod.Mistakes {
 	var mistakes digitmod.Mistakes
-	for _, number := range numbers {
-		device, err := p.Device(number)
-		if err == nil {
-			err = p.RoundTrip(device.Number)
-		}
-		if err != nil {
-			mistakes = append(mistakes, digitmod.Mistake{Place: "line " + number, Reason: err.Error()})
-		}
-		if len(mistakes) == maxTold {
-			break
+	for _, f := range p.Lint(lines) {
+		if f.Severity == digitmod.Fault {
+			mistakes = append(mistakes, f.Mistake())
 		}
 	}
 	return mistakes

@@ -3,6 +3,8 @@ package bus
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"rccgw/csta"
 	"rccgw/digitmod"
 )
@@ -27,5 +29,69 @@ func TestDialledNumbers(t *testing.T) {
 		if got := ev.CalledDevice.String(); got != c.want {
 			t.Errorf("%+v is shown as %s, want %s", c.id, got, c.want)
 		}
+	}
+}
+
+// delivered is an event with a party of each kind.
+func delivered() *csta.DeliveredEvent {
+	return &csta.DeliveredEvent{
+		AlertingDevice:        csta.Party("5660"),
+		CallingDevice:         csta.Restricted(),
+		CalledDevice:          csta.NotKnown(),
+		LastRedirectionDevice: csta.RedirectionDeviceID{NumberDialed: csta.Device("5661")},
+		NetworkCallingDevice:  csta.Party("anonymous"),
+		NetworkCalledDevice:   csta.Party("unknown"),
+	}
+}
+
+func TestDigitsOfAnEvent(t *testing.T) {
+	const table = `
+incoming: [{length: 4, replacement: "1613592", addPlus: true}]
+`
+	redirected := func(id string) csta.RedirectionDeviceID {
+		return csta.RedirectionDeviceID{NumberDialed: csta.Device(id)}
+	}
+	for _, tt := range []struct {
+		name, plan string
+		want       csta.DeliveredEvent
+	}{
+		{"one table", "", csta.DeliveredEvent{
+			CallingDevice: csta.Restricted(), CalledDevice: csta.NotKnown(), LastRedirectionDevice: redirected("+16135925661"),
+			NetworkCallingDevice: csta.Restricted(), NetworkCalledDevice: csta.NotKnown()}},
+		{"redirecting numbers of their own", `redirecting: [{length: 4, replacement: "4420"}]`, csta.DeliveredEvent{
+			CallingDevice: csta.Restricted(), CalledDevice: csta.NotKnown(), LastRedirectionDevice: redirected("44205661"),
+			NetworkCallingDevice: csta.Restricted(), NetworkCalledDevice: csta.NotKnown()}},
+		{"text for withheld numbers", `restricted: nobody`, csta.DeliveredEvent{
+			CallingDevice: csta.Party("nobody"), CalledDevice: csta.NotKnown(), LastRedirectionDevice: redirected("+16135925661"),
+			NetworkCallingDevice: csta.Party("nobody"), NetworkCalledDevice: csta.NotKnown()}},
+		{"text for unknown numbers", `notKnown: "000"`, csta.DeliveredEvent{
+			CallingDevice: csta.Restricted(), CalledDevice: csta.Party("000"), LastRedirectionDevice: redirected("+16135925661"),
+			NetworkCallingDevice: csta.Restricted(), NetworkCalledDevice: csta.Party("000")}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			plan, err := digitmod.Parse([]byte(table + tt.plan))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := delivered()
+			digits{plan}.message(got, own{})
+			tt.want.AlertingDevice = csta.Party("+16135925660")
+			if diff := cmp.Diff(tt.want, *got); diff != "" {
+				t.Errorf("event (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// That a call was not redirected is not a caller without number.
+func TestDigitsOfNoRedirection(t *testing.T) {
+	plan, err := digitmod.Parse([]byte(`{restricted: nobody, notKnown: nobody}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev := &csta.DeliveredEvent{LastRedirectionDevice: csta.RedirectionDeviceID{NotKnown: true}}
+	digits{plan}.message(ev, own{})
+	if !ev.LastRedirectionDevice.NotKnown || ev.LastRedirectionDevice.NumberDialed.ID != "" {
+		t.Errorf("%+v", ev.LastRedirectionDevice)
 	}
 }

@@ -166,9 +166,9 @@ func (d *Digits) compile(c digitmod.Config) (*digitmod.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	mistakes := CheckLines(plan, d.Lines)
+	mistakes := Faults(plan, d.Lines)
 	for _, device := range d.watched() {
-		if err := plan.RoundTrip(device); err != nil && len(mistakes) < maxTold {
+		if err := plan.RoundTrip(device); err != nil {
 			mistakes = append(mistakes, digitmod.Mistake{Place: "watched line", Reason: err.Error()})
 		}
 	}

@@ -144,7 +144,7 @@ func TestDigitsRefused(t *testing.T) {
 	}
 	four := 4
 	oneWay := digitmod.Config{Incoming: []digitmod.Rule{{Length: &four, Replacement: "1", AddPlus: true}}}
-	if err := try(base.Revision, oneWay); !errors.As(err, &ms) || len(ms) != maxTold || ms[0].Place != "line 1001" {
+	if err := try(base.Revision, oneWay); !errors.As(err, &ms) || len(ms) == 0 || !strings.Contains(err.Error(), "1001") {
 		t.Errorf("lines that do not come back: %v", err)
 	}
 	// A line that no pattern names counts while it is watched.

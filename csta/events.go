@@ -59,7 +59,7 @@ type DeliveredEvent struct {
 	AlertingDevice           ExtendedDeviceID          `json:"alertingDevice,omitzero" csta:"required" number:"presentation"`
 	CallingDevice            ExtendedDeviceID          `json:"callingDevice,omitzero" csta:"required" number:"presentation"`
 	CalledDevice             ExtendedDeviceID          `json:"calledDevice,omitzero" csta:"required" number:"presentation"`
-	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"presentation"`
+	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"redirecting"`
 	OriginatingNIDConnection ConnectionID              `json:"originatingNIDConnection,omitzero"`
 	LocalConnectionInfo      LocalConnectionState      `json:"localConnectionInfo,omitempty"`
 	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`
@@ -89,7 +89,7 @@ type EstablishedEvent struct {
 	AnsweringDevice           ExtendedDeviceID          `json:"answeringDevice,omitzero" csta:"required" number:"presentation"`
 	CallingDevice             ExtendedDeviceID          `json:"callingDevice,omitzero" csta:"required" number:"presentation"`
 	CalledDevice              ExtendedDeviceID          `json:"calledDevice,omitzero" csta:"required" number:"presentation"`
-	LastRedirectionDevice     RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"presentation"`
+	LastRedirectionDevice     RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"redirecting"`
 	OriginatinNIDConnection   ConnectionID              `json:"originatinNIDConnection,omitzero" csta:"alias=originatingNIDConnection"`
 	LocalConnectionInfo       LocalConnectionState      `json:"localConnectionInfo,omitempty"`
 	CorrelatorData            *PrivateData              `json:"correlatorData,omitempty"`
@@ -156,7 +156,7 @@ type DivertedEvent struct {
 	NewDestination           ExtendedDeviceID          `json:"newDestination,omitzero" csta:"required" number:"presentation"`
 	CallingDevice            ExtendedDeviceID          `json:"callingDevice,omitzero" number:"presentation"`
 	CalledDevice             ExtendedDeviceID          `json:"calledDevice,omitzero" number:"presentation"`
-	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" number:"presentation"`
+	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" number:"redirecting"`
 	LocalConnectionInfo      LocalConnectionState      `json:"localConnectionInfo,omitempty"`
 	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`
 	UserData                 *PrivateData              `json:"userData,omitempty"`
@@ -185,7 +185,7 @@ type FailedEvent struct {
 	FailingDevice            ExtendedDeviceID          `json:"failingDevice,omitzero" csta:"required" number:"presentation"`
 	CallingDevice            ExtendedDeviceID          `json:"callingDevice,omitzero" csta:"required" number:"presentation"`
 	CalledDevice             ExtendedDeviceID          `json:"calledDevice,omitzero" csta:"required" number:"presentation"`
-	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"presentation"`
+	LastRedirectionDevice    RedirectionDeviceID       `json:"lastRedirectionDevice,omitzero" csta:"required" number:"redirecting"`
 	OriginatingNIDConnection ConnectionID              `json:"originatingNIDConnection,omitzero"`
 	LocalConnectionInfo      LocalConnectionState      `json:"localConnectionInfo,omitempty"`
 	CorrelatorData           *PrivateData              `json:"correlatorData,omitempty"`

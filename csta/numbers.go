@@ -12,6 +12,7 @@ const (
 	Destination  Role = "destination"  // what is to be dialled
 	Presentation Role = "presentation" // a party as the PBX shows it
 	Forward      Role = "forward"      // a forward target as the PBX keeps it: what it would dial
+	Redirecting  Role = "redirecting"  // a device that the call was redirected from, as the PBX shows it
 )
 
 // A Number is a number in a message, with its role. ID may be changed in place.
@@ -37,13 +38,41 @@ func (n Number) Withhold(restricted bool) {
 	}
 }
 
+// Show gives a party that was withheld the number or the name.
+func (n Number) Show(id string) {
+	*n.ID = Device(id)
+	if n.NotKnown != nil {
+		*n.NotKnown = false
+	}
+	if n.Restricted != nil {
+		*n.Restricted = false
+	}
+}
+
 // Numbers calls visit for every number of m that is present and has a role.
 // ConnectionIDs are no numbers and not visited.
 func Numbers(m Message, visit func(Number)) {
 	if _, ok := m.(*Error); ok {
 		return
 	}
-	walk(reflect.ValueOf(m).Elem(), "", "", visit, nil)
+	walk(reflect.ValueOf(m).Elem(), "", "", func(n Number) {
+		if n.ID.ID != "" {
+			visit(n)
+		}
+	}, nil)
+}
+
+// Withheld calls visit for every party of m that has a role and no number: it
+// is restricted or not known.
+func Withheld(m Message, visit func(Number)) {
+	if _, ok := m.(*Error); ok {
+		return
+	}
+	walk(reflect.ValueOf(m).Elem(), "", "", func(n Number) {
+		if n.ID.ID == "" {
+			visit(n)
+		}
+	}, nil)
 }
 
 // Connections calls visit for every ConnectionID of m that is present.
@@ -67,22 +96,22 @@ func walk(v reflect.Value, role Role, name string, number func(Number), connecti
 		}
 		return
 	case *ExtendedDeviceID:
-		if number != nil && role != "" && x.DeviceIdentifier.ID != "" {
+		if number != nil && role != "" && (x.DeviceIdentifier.ID != "" || bool(x.NotKnown) || bool(x.Restricted)) {
 			number(Number{role, name, &x.DeviceIdentifier, &x.NotKnown, &x.Restricted})
 		}
 		return
 	case *Endpoint:
-		if number != nil && role != "" && x.DeviceID.ID != "" {
+		if number != nil && role != "" && (x.DeviceID.ID != "" || bool(x.NotKnown) || bool(x.Restricted)) {
 			number(Number{role, name, &x.DeviceID, &x.NotKnown, &x.Restricted})
 		}
 		return
 	case *AssociatedNID:
-		if number != nil && role != "" && x.DeviceID.ID != "" {
+		if number != nil && role != "" && (x.DeviceID.ID != "" || bool(x.NotKnown)) {
 			number(Number{role, name, &x.DeviceID, &x.NotKnown, nil})
 		}
 		return
 	case *RedirectionDeviceID:
-		if number != nil && role != "" && x.NumberDialed.ID != "" {
+		if number != nil && role != "" && (x.NumberDialed.ID != "" || bool(x.NotKnown) || bool(x.Restricted)) {
 			number(Number{role, name, &x.NumberDialed, &x.NotKnown, &x.Restricted})
 		}
 		return

@@ -117,7 +117,7 @@ type MessageInfoItem struct {
 
 // DeviceHistoryListItem is the type DeviceHistoryListItem of the schema.
 type DeviceHistoryListItem struct {
-	OldDeviceID     RedirectionDeviceID `json:"oldDeviceID,omitzero" number:"presentation"`
+	OldDeviceID     RedirectionDeviceID `json:"oldDeviceID,omitzero" number:"redirecting"`
 	EventCause      EventCause          `json:"eventCause,omitempty"`
 	OldConnectionID ConnectionID        `json:"oldConnectionID,omitzero"`
 }

@@ -2,7 +2,6 @@ package digitmod
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 )
 
@@ -29,9 +28,15 @@ func classRules(n int) []Rule {
 	return expressions(n, `^[1-9]\d{3}0%03d(\d+)$`, `^[1-9]\d{2}3592(\d+)$`)
 }
 
-// looseRules makes expressions that may match anywhere, the dearest kind.
+// looseRules makes expressions that may match anywhere, the dearest kind, of several shapes.
 func looseRules(n int) []Rule {
-	return expressions(n, `8%04d$`, `^1613592`)
+	rules := make([]Rule, n)
+	for i := range rules {
+		format := []string{`8%04d$`, `8%04d`, `(8%03d)\d{2,}`, `[2-5]8%03d\d?`, `\d?8%02d[0-5]$`}[i%5]
+		rules[i] = Rule{Match: new(fmt.Sprintf(format, i%1000)), Replacement: "$0", IgnoreARS: true}
+	}
+	rules[n-1] = Rule{Match: new(`1613592`), IgnoreARS: true}
+	return rules
 }
 
 func expressions(n int, format, last string) []Rule {
@@ -39,10 +44,7 @@ func expressions(n int, format, last string) []Rule {
 	for i := range rules {
 		rules[i] = Rule{Match: new(fmt.Sprintf(format, i)), Replacement: "$0", IgnoreARS: true}
 	}
-	rules[n-1] = Rule{Match: &last, IgnoreARS: true}
-	if strings.Contains(last, "(") {
-		rules[n-1].Replacement = "$1"
-	}
+	rules[n-1] = Rule{Match: &last, Replacement: "$1", IgnoreARS: true}
 	return rules
 }
 
@@ -102,6 +104,17 @@ func BenchmarkIncoming(b *testing.B) {
 	}
 }
 
+// BenchmarkExplain is what a why costs, for comparison.
+func BenchmarkExplain(b *testing.B) {
+	p := mustNew(b, Config{ARS: "9", Internal: InternalConfig{MaxLength: 5}, Outgoing: leadingRules(50)})
+	b.ReportAllocs()
+	for b.Loop() {
+		if e := p.Explain(Destination, "tel:+16135925660", ""); e.Number != "5660" {
+			b.Fatal(e)
+		}
+	}
+}
+
 func BenchmarkParseNumber(b *testing.B) {
 	for _, written := range []string{"tel:+16135925660", "tel:+16135925660;ext=5660", "sip:5660@pbx.example.com;user=phone", "(613) 592-5660", "sip:alice@example.com"} {
 		b.Run(written, func(b *testing.B) {
@@ -112,5 +125,35 @@ func BenchmarkParseNumber(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkNew makes plans, as a load or an edit does.
+func BenchmarkNew(b *testing.B) {
+	for name, rules := range map[string]func(int) []Rule{"leading": leadingRules, "match": matchRules, "loose": looseRules} {
+		for _, n := range benchmarkTables {
+			b.Run(fmt.Sprintf("%s/rules=%d", name, n), func(b *testing.B) {
+				cfg := Config{Outgoing: rules(n)}
+				for b.Loop() {
+					mustNew(b, cfg)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkLint looks at plans, as a load or an edit does.
+func BenchmarkLint(b *testing.B) {
+	for name, rules := range map[string]func(int) []Rule{"leading": leadingRules, "match": matchRules, "loose": looseRules} {
+		for _, n := range benchmarkTables {
+			b.Run(fmt.Sprintf("%s/rules=%d", name, n), func(b *testing.B) {
+				p := mustNew(b, Config{ARS: "9", Internal: InternalConfig{MaxLength: 4}, Outgoing: rules(n),
+					Incoming: []Rule{{From: Internal, Length: new(4), Replacement: "1613592", AddPlus: true}}})
+				lines := mustLines(b, "5XXX")
+				for b.Loop() {
+					p.Lint(lines)
+				}
+			})
+		}
 	}
 }

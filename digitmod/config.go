@@ -10,6 +10,17 @@ type Config struct {
 	Outgoing []Rule `yaml:"outgoing" json:"outgoing,omitempty"`
 	// Incoming is the table for numbers that the PBX presents. The first rule that matches wins.
 	Incoming []Rule `yaml:"incoming" json:"incoming,omitempty"`
+	// Forward is the table for forward targets that the PBX reads back, once their ARS digits are off, in place of Incoming. An
+	// empty list is a table without rules.
+	Forward []Rule `yaml:"forward" json:"forward,omitzero"`
+	// Redirecting is the table for the devices that calls were redirected from, in place of Incoming.
+	Redirecting []Rule `yaml:"redirecting" json:"redirecting,omitzero"`
+	// Restricted and NotKnown are shown in place of a number that is withheld or that nobody knows, for clients that cannot show
+	// these; without them clients are told restricted and notKnown. They are numbers or names in their canonical form.
+	Restricted string `yaml:"restricted" json:"restricted,omitempty"`
+	NotKnown   string `yaml:"notKnown" json:"notKnown,omitempty"`
+	// Emergency protects the numbers that must be dialled as they are.
+	Emergency EmergencyConfig `yaml:"emergency" json:"emergency,omitzero"`
 	// Examples are checked whenever the plan is made. One that fails refuses the plan.
 	Examples []Example `yaml:"examples" json:"examples,omitempty"`
 }
@@ -19,6 +30,17 @@ type InternalConfig struct {
 	// MaxLength is the length of the longest internal number, in digits; with 0 no number is internal by its length. A number
 	// written with + is never internal.
 	MaxLength int `yaml:"maxLength" json:"maxLength,omitempty"`
+}
+
+// EmergencyConfig says which numbers a plan must not change on their way out. [Plan.Lint] finds those that it does change.
+type EmergencyConfig struct {
+	// Numbers are the emergency numbers of the place. Without any they are 112 and 911, which every mobile telephone dials as
+	// such anywhere (3GPP TS 22.101, clause 10.1.1). Others, such as 999 and 000, are to be named: elsewhere they are the
+	// beginning of ordinary numbers.
+	Numbers []string `yaml:"numbers" json:"numbers,omitempty"`
+	// MayAlter allows rules to change them, for a PBX that demands it. Without a rule ARS digits may stand in front of them:
+	// there are PBXs that want it so, and [Plan.Lint] warns of it.
+	MayAlter bool `yaml:"mayAlter" json:"mayAlter,omitempty"`
 }
 
 // A Rule is a row of a digit modification table. It has Leading or Match, or neither and at least one condition.
@@ -32,7 +54,7 @@ type Rule struct {
 	Replacement string `yaml:"replacement" json:"replacement,omitempty"`
 	// IgnoreARS leaves the ARS digits out. Outgoing only.
 	IgnoreARS bool `yaml:"ignoreARS" json:"ignoreARS,omitempty"`
-	// AddPlus puts a + in front of the result. Incoming only.
+	// AddPlus puts a + in front of the result. Not outgoing.
 	AddPlus bool `yaml:"addPlus" json:"addPlus,omitempty"`
 
 	// Length is the length of the whole number as read, without the +.
@@ -43,7 +65,7 @@ type Rule struct {
 	// Plus demands that the number was written with a +, or without one.
 	Plus *bool `yaml:"plus" json:"plus,omitempty"`
 	// From demands that the party is internal or external: an extension and a trunk caller with as many digits are not the
-	// same. A party of whom the PBX does not tell fulfils neither. Incoming only.
+	// same. A party of whom the PBX does not tell fulfils neither. Not outgoing.
 	From Origin `yaml:"from" json:"from,omitempty"`
 }
 
@@ -53,8 +75,12 @@ type Example struct {
 	Outgoing *string `yaml:"outgoing" json:"outgoing,omitempty"`
 	// Incoming is a number as the PBX presents it, From whom.
 	Incoming *string `yaml:"incoming" json:"incoming,omitempty"`
-	From     Origin  `yaml:"from" json:"from,omitempty"`
-	// Is what comes out, or restricted or notKnown for a party without a number.
+	// Forward is a forward target as the PBX keeps it.
+	Forward *string `yaml:"forward" json:"forward,omitempty"`
+	// Redirecting is the device that a call was redirected from, as the PBX presents it, From where.
+	Redirecting *string `yaml:"redirecting" json:"redirecting,omitempty"`
+	From        Origin  `yaml:"from" json:"from,omitempty"`
+	// Is what comes out, or restricted or notKnown for a party of whom nothing is shown.
 	Is string `yaml:"is" json:"is"`
 }
 

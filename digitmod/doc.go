@@ -1,13 +1,20 @@
 // Package digitmod modifies digits: it turns the numbers that CTI clients write into the numbers that a PBX dials, and the
 // numbers that a PBX presents into the numbers that clients show and look up.
 //
-// A [Plan] holds the two ordered tables of one PBX, the ARS access digits and the length of internal numbers. It answers four
+// A [Plan] holds the ordered tables of one PBX, the ARS access digits and the length of internal numbers. It answers five
 // questions, one for each role that a number can have:
 //
 //   - [Plan.Destination]: a client wants this number called; what does the PBX dial? Outgoing table, with ARS.
 //   - [Plan.Device]: a client means this line; what does the PBX call it? Outgoing table, without ARS.
 //   - [Plan.Present]: the PBX shows this party; what do clients see? Incoming table.
-//   - [Plan.ForwardTarget]: the PBX says where a line is forwarded; what do clients see? ARS off, then the incoming table.
+//   - [Plan.ForwardTarget]: the PBX says where a line is forwarded; what do clients see? ARS off, then the forward table where
+//     the plan has one, else the incoming table.
+//   - [Plan.Redirecting]: the PBX says from where a call was redirected; what do clients see? The redirecting table where the
+//     plan has one, else the incoming table.
+//
+// [Plan.Explain] tells every step of an answer, and why: which rules do not match, what was replaced, what becomes of it on the
+// way back. [Plan.Lint] looks for what a plan does and does not mean, each with a number that shows it: rules that never fire,
+// lines that do not come back, two numbers that become one, emergency numbers that are changed.
 //
 // [Plan.RoundTrip] tells whether a line of the PBX's own survives the way to the client and back. [Canonical] is the form of a
 // number on the bus; [Lines] are the patterns that say which PBX serves a line.

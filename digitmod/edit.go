@@ -12,14 +12,33 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A Table names one of the two tables of a plan.
+// A Table names one of the tables of a plan.
 type Table string
 
 // The tables of a plan.
 const (
-	OutgoingTable Table = "outgoing"
-	IncomingTable Table = "incoming"
+	OutgoingTable    Table = "outgoing"
+	IncomingTable    Table = "incoming"
+	ForwardTable     Table = "forward"     // in place of incoming, where there is one
+	RedirectingTable Table = "redirecting" // the same
 )
+
+// tables are all tables, in the order in which they are written.
+var tables = []Table{OutgoingTable, IncomingTable, ForwardTable, RedirectingTable}
+
+func (c *Config) table(t Table) *[]Rule {
+	switch t {
+	case OutgoingTable:
+		return &c.Outgoing
+	case IncomingTable:
+		return &c.Incoming
+	case ForwardTable:
+		return &c.Forward
+	case RedirectingTable:
+		return &c.Redirecting
+	}
+	return nil
+}
 
 // ErrNoRule is wrapped by the errors of edits of a rule, or of a table, that is not there.
 var ErrNoRule = errors.New("there is no such rule")
@@ -52,15 +71,12 @@ func ReadRule(text []byte) (r Rule, err error) {
 	return r, d.mistakes.orNil()
 }
 
-// Rules returns the rules of a table, which are not to be changed. A table that is neither of the two is an [ErrNoRule].
+// Rules returns the rules of a table, which are not to be changed. A table that is none of a plan is an [ErrNoRule].
 func (c Config) Rules(t Table) ([]Rule, error) {
-	switch t {
-	case OutgoingTable:
-		return c.Outgoing, nil
-	case IncomingTable:
-		return c.Incoming, nil
+	if rules := c.table(t); rules != nil {
+		return *rules, nil
 	}
-	return nil, fmt.Errorf("%w: table %s is neither outgoing nor incoming", ErrNoRule, quote(string(t)))
+	return nil, fmt.Errorf("%w: table %s is not outgoing, incoming, forward or redirecting", ErrNoRule, quote(string(t)))
 }
 
 // Add returns the plan with the rule at the end of the table.
@@ -123,11 +139,7 @@ func (c Config) edit(t Table, f func([]Rule) ([]Rule, error)) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if t == OutgoingTable {
-		c.Outgoing = rules
-	} else {
-		c.Incoming = rules
-	}
+	*c.table(t) = rules
 	if _, err := New(c); err != nil {
 		return Config{}, err
 	}
@@ -137,14 +149,13 @@ func (c Config) edit(t Table, f func([]Rule) ([]Rule, error)) (Config, error) {
 // Rule returns the rule that the mistake is in, with its number from 1, and the field, empty for the rule as a whole. ok is false
 // for a mistake elsewhere.
 func (m Mistake) Rule() (t Table, n int, field string, ok bool) {
-	table, rest, found := strings.Cut(m.Place, "[")
-	index, field, closed := strings.Cut(rest, "]")
-	i, err := strconv.Atoi(index)
-	t = Table(table)
-	if !found || !closed || err != nil || t != OutgoingTable && t != IncomingTable {
+	table, rest, found := strings.Cut(m.Place, " rule ")
+	number, field, _ := strings.Cut(rest, ": ")
+	n, err := strconv.Atoi(number)
+	if t = Table(table); !found || err != nil || !slices.Contains(tables, t) {
 		return "", 0, "", false
 	}
-	return t, i + 1, strings.TrimPrefix(field, "."), true
+	return t, n, field, true
 }
 
 // maxChanges bounds the lines that Changes returns.
@@ -162,8 +173,12 @@ func Changes(older, newer Config) []string {
 	}
 	setting("ars", older.ARS, newer.ARS)
 	setting("internal", older.Internal, newer.Internal)
-	list = append(list, changed(string(OutgoingTable), older.Outgoing, newer.Outgoing)...)
-	list = append(list, changed(string(IncomingTable), older.Incoming, newer.Incoming)...)
+	setting("restricted", older.Restricted, newer.Restricted)
+	setting("notKnown", older.NotKnown, newer.NotKnown)
+	setting("emergency", older.Emergency, newer.Emergency)
+	for _, t := range tables {
+		list = append(list, changed(string(t), *older.table(t), *newer.table(t))...)
+	}
 	list = append(list, changed("example", older.Examples, newer.Examples)...)
 	if more := len(list) - maxChanges; more > 0 {
 		list = append(list[:maxChanges], fmt.Sprintf("… and %d more", more))

@@ -87,7 +87,7 @@ func TestEditMistakes(t *testing.T) {
 		t.Errorf("fields: %s", got)
 	}
 	// An example refuses an edit that spoils it.
-	if _, err = base.Remove(OutgoingTable, 1); !errors.As(err, &ms) || !strings.HasPrefix(ms[0].Place, "examples[0]") {
+	if _, err = base.Remove(OutgoingTable, 1); !errors.As(err, &ms) || !strings.HasPrefix(ms[0].Place, "example 1") {
 		t.Errorf("got %v", err)
 	}
 	if _, _, _, ok := ms[0].Rule(); ok {
@@ -227,13 +227,13 @@ func TestReadCSV(t *testing.T) {
 		"table,table\n":               `given twice`,
 		"kind,pattern\nleading,1\n":   `column table is missing`,
 		"table,plus\noutgoing,maybe":  `line 2.plus: "maybe"`,
-		"table,length\noutgoing,4\n,": `line 3.table: "": neither`,
+		"table,length\noutgoing,4\n,": `line 3.table: "": not outgoing`,
 		"table,length\noutgoing,four": `line 2.length: "four"`,
 		"table,kind,pattern\noutgoing,prefix,1\noutgoing,,1": `line 3.pattern`,
 		"table\noutgoing,1": `a cell without a column`,
 		"table\n\"outgoing": `line 2`,
 		"table,kind\noutgoing,leading\n\noutgoing,leading,\nincoming,match": `a cell without a column`,
-		"table,kind\nincoming,match":                                        `incoming[0].match`,
+		"table,kind\nincoming,match":                                        `incoming rule 1: match`,
 	} {
 		var ms Mistakes
 		if _, err := base.ReadCSV([]byte(text)); !errors.As(err, &ms) || !strings.Contains(err.Error(), want) {

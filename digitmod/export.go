@@ -51,15 +51,15 @@ func plainKeys(n *yaml.Node) {
 // whether pattern holds leading digits or a match, so that leading digits which are empty are not mistaken for none.
 var columns = []string{"table", "kind", "pattern", "replacement", "ignoreARS", "addPlus", "length", "minLength", "maxLength", "plus", "from"}
 
-// CSV writes the rules of both tables with a header row, in their order, outgoing first. It carries every rule as it is, but
-// neither the ARS digits nor the length of internal numbers nor the examples.
+// CSV writes the rules of all tables with a header row, in their order, outgoing first. It carries every rule as it is, and
+// nothing else of a plan: not that a table of forward or redirecting numbers is there and empty.
 //
 // A spreadsheet must read all columns as text: it would take the zeros in front of 0049 off, and a + as the beginning of a formula.
 func (c Config) CSV() []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	rows := [][]string{columns}
-	for _, t := range []Table{OutgoingTable, IncomingTable} {
+	for _, t := range tables {
 		rules, _ := c.Rules(t)
 		for _, r := range rules {
 			rows = append(rows, row(t, r))
@@ -140,7 +140,9 @@ func (c Config) ReadCSV(text []byte) (Config, error) {
 	if err := mistakes.orNil(); err != nil {
 		return Config{}, err
 	}
-	c.Outgoing, c.Incoming = nil, nil
+	for _, t := range tables {
+		*c.table(t) = nil
+	}
 	for n := 2; ; n++ {
 		cells, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -165,14 +167,12 @@ func (c Config) ReadCSV(text []byte) (Config, error) {
 			values[head[i]] = cell
 		}
 		t, rule := readRow(place, values, &mistakes)
-		switch t {
-		case OutgoingTable:
-			c.Outgoing = append(c.Outgoing, rule)
-		case IncomingTable:
-			c.Incoming = append(c.Incoming, rule)
-		default:
-			mistakes.add(place+".table", string(t), "neither outgoing nor incoming")
+		rules := c.table(t)
+		if rules == nil {
+			mistakes.add(place+".table", string(t), "not outgoing, incoming, forward or redirecting")
+			continue
 		}
+		*rules = append(*rules, rule)
 	}
 	if err := mistakes.orNil(); err != nil {
 		return Config{}, err

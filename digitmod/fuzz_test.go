@@ -13,6 +13,7 @@ func FuzzPlan(f *testing.F) {
 		"ars: 9\n---\nars: 0\n",
 		"incoming: [&a {length: 4}, *a]\nx: {<<: *a}",
 		"examples:\n- incoming: !!binary YQ==\n  is: notKnown\n",
+		`{"forward":[{"leading":"1","replacement":"+2"}],"redirecting":[],"restricted":"nobody","emergency":{"numbers":["1"]}}`,
 		"{}",
 		"[",
 	} {
@@ -31,6 +32,11 @@ func FuzzPlan(f *testing.F) {
 		}
 		for _, from := range []Origin{"", Internal, External} {
 			checkPlan(t, p, number, from)
+		}
+		if len(p.outgoing)+len(p.incoming)+len(p.forward)+len(p.redirecting) <= 10 {
+			for _, f := range p.Lint(nil) {
+				checkFinding(t, p, nil, f)
+			}
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -162,6 +163,51 @@ func (p *linePattern) numbers() []string {
 	_, hi := splitSign(p.hi)
 	for v := value(lo); v <= value(hi); v++ {
 		list = append(list, fmt.Sprintf("%s%0*d", sign, len(lo), v))
+	}
+	return list
+}
+
+// rules returns match rules that match the digits of the lines, without a + in front.
+func (l *Lines) rules() []rule {
+	var list []rule
+	add := func(text string) {
+		list = append(list, rule{match: &match{re: regexp.MustCompile("^" + regexp.QuoteMeta(strings.TrimPrefix(text, "+")) + "$")}})
+	}
+	for n := range l.exact {
+		add(n)
+	}
+	for _, p := range slices.Concat(l.ranges, l.masks) {
+		for _, mask := range p.masks() {
+			add(mask)
+		}
+	}
+	for i := range list {
+		list[i].match.re = regexp.MustCompile(strings.ReplaceAll(list[i].match.re.String(), "X", "[0-9]"))
+	}
+	return list
+}
+
+// masks writes the pattern as masks: a range from 1001 to 1099 is 1001 … 1009 and 101X to 109X.
+func (p *linePattern) masks() []string {
+	if p.hi == "" {
+		return []string{p.lo}
+	}
+	lo, hi := p.lo, p.hi
+	var list []string
+	for lo <= hi {
+		// As many X at the end as the range has room for.
+		xs := 0
+		for xs < len(lo) && lo[len(lo)-1-xs] == '0' && isDigit(lo[len(lo)-1-xs]) && lo[:len(lo)-1-xs]+strings.Repeat("9", xs+1) <= hi {
+			xs++
+		}
+		list = append(list, lo[:len(lo)-xs]+strings.Repeat("X", xs))
+		next := lo[:len(lo)-xs] + strings.Repeat("9", xs)
+		sign, digits := splitSign(next)
+		v := value(digits) + 1
+		lo = fmt.Sprintf("%s%0*d", sign, len(digits), v)
+		if len(lo) > len(next) {
+			break
+		}
 	}
 	return list
 }

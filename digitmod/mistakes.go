@@ -7,7 +7,7 @@ import (
 
 // A Mistake is one thing wrong with a digit plan or a list of line patterns.
 type Mistake struct {
-	Place  string // such as outgoing[2].match, counted from 0, or line 7 of a text that is no YAML
+	Place  string // such as outgoing rule 3: match
 	Value  string // what stands there, shortened; empty where something is missing
 	Reason string
 }
@@ -67,4 +67,26 @@ func quote(s string) string {
 		return fmt.Sprintf("%.80q… (%d bytes)", s, len(s))
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// place names an entry of a list of the plan as messages do: lists are counted from 1.
+func place(list string, i int) string {
+	switch list {
+	case "outgoing", "incoming", "forward", "redirecting":
+		return fmt.Sprintf("%s rule %d", list, i+1)
+	case "examples":
+		return fmt.Sprintf("example %d", i+1)
+	}
+	return fmt.Sprintf("%s %d", list, i+1)
+}
+
+// inside names a key of a place: internal.maxLength, outgoing rule 3: match.
+func inside(at, key string) string {
+	switch {
+	case at == "":
+		return key
+	case strings.Contains(at, " "): // an entry of a list
+		return at + ": " + key
+	}
+	return at + "." + key
 }

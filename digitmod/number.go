@@ -62,38 +62,56 @@ func Canonical(written string) (string, error) {
 
 // ParseNumber reads a number as clients, address books and PBXs write it. See the package comment for what comes off.
 // The error is [ErrNoNumber] or [ErrMalformed].
-func ParseNumber(written string) (Number, error) {
+func ParseNumber(written string) (Number, error) { return parseNumber(written, nil) }
+
+func parseNumber(written string, tr *trace) (Number, error) {
 	if len(written) > maxWritten {
 		return Number{}, ErrMalformed
 	}
 	text := strings.TrimSpace(written)
 	rest, scheme := cutScheme(text)
-	user, _, hasHost := strings.Cut(rest, "@")
+	user, host, hasHost := strings.Cut(rest, "@")
 	user, params, _ := strings.Cut(user, ";")
+	if tr != nil {
+		tr.address(text[:len(text)-len(rest)], host)
+	}
 	sip := scheme == "sip"
 	if sip && !hasHost && strings.ContainsAny(user, ".:[") {
 		return Number{}, ErrNoNumber // a host alone; its digits are an address of another kind
 	}
 	if ext := parameter(params, "ext"); ext != "" {
-		if digits, plus, err := scan(unescape(ext)); err == nil && !plus {
+		plain := unescape(ext)
+		if digits, plus, end, err := scan(plain); err == nil && !plus {
+			if tr != nil {
+				tr.parameters(params, ext)
+				tr.scanned(ext, plain, end, digits)
+			}
 			return Number{Digits: digits, Ext: true}, nil
 		}
+	}
+	if tr != nil {
+		tr.parameters(params, "")
 	}
 	read := func(s string) string { return s }
 	if scheme != "" {
 		read = unescape
 	}
-	digits, plus, err := scan(read(user))
+	plain := read(user)
+	digits, plus, end, err := scan(plain)
 	if err == errNotDigits && sip {
 		// RFC 3261 allows a password behind the user, which is not ours to pass on.
 		user, _, _ = strings.Cut(user, ":")
-		digits, plus, err = scan(read(user))
+		plain = read(user)
+		digits, plus, end, err = scan(plain)
 	}
 	switch err {
 	case nil:
+		if tr != nil {
+			tr.scanned(user, plain, end, digits)
+		}
 		return Number{Digits: digits, Plus: plus}, nil
 	case errNotDigits:
-		return parseName(strings.TrimSpace(read(user)), text)
+		return parseName(strings.TrimSpace(plain), text)
 	}
 	return Number{}, err
 }
@@ -178,10 +196,11 @@ func unhex(c byte) int {
 
 var errNotDigits = errors.New("not digits")
 
-// scan reads s as digits with separators, + and leftovers. It does not allocate when the digits stand together, as they do in
-// all that programs write; people write separators.
-func scan(s string) (digits string, plus bool, err error) {
+// scan reads s as digits with separators, + and leftovers, which begin at end. It does not allocate when the digits stand
+// together, as they do in all that programs write; people write separators.
+func scan(s string) (digits string, plus bool, end int, err error) {
 	var buf [maxDigits]byte
+	end = len(s)
 	n, first, last := 0, 0, 0
 	wordEnd := 0 // letters before it have been looked at
 	for i := 0; i < len(s); i++ {
@@ -191,16 +210,16 @@ func scan(s string) (digits string, plus bool, err error) {
 		case isLetter(c) && i < wordEnd:
 		case isLetter(c):
 			if n == 0 {
-				return "", false, errNotDigits
+				return "", false, 0, errNotDigits
 			}
 			word := letters(s[i:])
 			wordEnd = i + len(word)
 			if leftover(word, s[i+len(word):]) {
-				i = len(s)
+				end, i = i, len(s)
 				continue
 			}
 			if strings.Trim(word, "ABCD") != "" {
-				return "", false, errNotDigits
+				return "", false, 0, errNotDigits
 			}
 		case c == '+' && n == 0 && !plus:
 			plus = true
@@ -210,15 +229,15 @@ func scan(s string) (digits string, plus bool, err error) {
 		case c >= utf8.RuneSelf:
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if !separator(r) {
-				return "", false, errNotDigits
+				return "", false, 0, errNotDigits
 			}
 			i += size - 1
 			continue
 		default:
-			return "", false, errNotDigits
+			return "", false, 0, errNotDigits
 		}
 		if n == maxDigits {
-			return "", false, ErrMalformed
+			return "", false, 0, ErrMalformed
 		}
 		if n == 0 {
 			first = i
@@ -228,13 +247,13 @@ func scan(s string) (digits string, plus bool, err error) {
 	}
 	switch {
 	case n == 0:
-		return "", false, ErrNoNumber
+		return "", false, 0, ErrNoNumber
 	case plus && !isDigit(buf[0]):
-		return "", false, ErrMalformed
+		return "", false, 0, ErrMalformed
 	case last-first+1 == n:
-		return s[first : last+1], plus, nil
+		return s[first : last+1], plus, end, nil
 	}
-	return string(buf[:n]), plus, nil
+	return string(buf[:n]), plus, end, nil
 }
 
 // separator reports whether r stands between digits for the eye only. Contact programs paste no-break spaces, typographic

@@ -42,10 +42,10 @@ type reader struct {
 	bad      map[string]bool // places of structs with a mistake inside
 }
 
-func (d *reader) read(node *yaml.Node, v reflect.Value, place string) {
+func (d *reader) read(node *yaml.Node, v reflect.Value, at string) {
 	if node.Kind == yaml.AliasNode {
-		d.mistakes.add(place, "*"+node.Value, "aliases are not supported")
-		d.bad[place] = true
+		d.mistakes.add(at, "*"+node.Value, "aliases are not supported")
+		d.bad[at] = true
 		return
 	}
 	null := node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
@@ -54,52 +54,56 @@ func (d *reader) read(node *yaml.Node, v reflect.Value, place string) {
 		before := len(d.mistakes)
 		switch {
 		case node.Kind == yaml.MappingNode:
-			d.fields(node, v, place)
-		case !null || strings.HasSuffix(place, "]"):
-			d.mistakes.add(place, node.Value, "is not a list of keys and values")
+			d.fields(node, v, at)
+		case !null:
+			d.mistakes.add(at, node.Value, notKeys)
 		}
-		d.bad[place] = len(d.mistakes) > before
+		d.bad[at] = len(d.mistakes) > before
 	case reflect.Slice:
 		switch {
 		case node.Kind == yaml.SequenceNode && len(node.Content) > maxRules:
-			d.mistakes.add(place, nil, "%d entries, more than %d", len(node.Content), maxRules)
+			d.mistakes.add(at, nil, "%d entries, more than %d", len(node.Content), maxRules)
 		case node.Kind == yaml.SequenceNode:
 			v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
 			for i, item := range node.Content {
-				d.read(item, v.Index(i), fmt.Sprintf("%s[%d]", place, i))
+				of := place(at, i)
+				if item.Kind == yaml.ScalarNode && v.Type().Elem().Kind() == reflect.Struct {
+					d.mistakes.add(of, item.Value, notKeys)
+					d.bad[of] = true
+					continue
+				}
+				d.read(item, v.Index(i), of)
 			}
 		case !null:
-			d.mistakes.add(place, node.Value, "is not a list")
+			d.mistakes.add(at, node.Value, "is not a list")
 		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		d.read(node, v.Elem(), place)
+		d.read(node, v.Elem(), at)
 	default:
 		want := map[reflect.Kind]string{reflect.String: "a text", reflect.Int: "a whole number", reflect.Bool: "true or false"}[v.Kind()]
 		if null {
-			d.mistakes.add(place, nil, "has no value; quote a text that is empty or begins with #")
+			d.mistakes.add(at, nil, "has no value; quote a text that is empty or begins with #")
 		} else if node.Kind != yaml.ScalarNode || node.Decode(v.Addr().Interface()) != nil {
-			d.mistakes.add(place, node.Value, "is not %s", want)
+			d.mistakes.add(at, node.Value, "is not %s", want)
 		}
 	}
 }
 
-func (d *reader) fields(node *yaml.Node, v reflect.Value, place string) {
+const notKeys = "is not a list of keys and values"
+
+func (d *reader) fields(node *yaml.Node, v reflect.Value, at string) {
 	seen := make(map[string]bool)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i].Value
-		at := key
-		if place != "" {
-			at = place + "." + key
-		}
-		field, ok := fieldOf(v, key)
+		value, ok := fieldOf(v, key)
 		switch {
 		case !ok:
-			d.mistakes.add(place, key, "unknown key")
+			d.mistakes.add(at, key, "unknown key")
 		case seen[key]:
-			d.mistakes.add(at, nil, "given twice")
+			d.mistakes.add(inside(at, key), nil, "given twice")
 		default:
-			d.read(node.Content[i+1], field, at)
+			d.read(node.Content[i+1], value, inside(at, key))
 		}
 		seen[key] = true
 	}

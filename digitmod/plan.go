@@ -12,6 +12,40 @@ type Plan struct {
 	internal int // digits of the longest internal number
 	outgoing []rule
 	incoming []rule
+
+	// nil where the incoming table is for them too
+	forward     []rule
+	redirecting []rule
+
+	restricted string // shown for a withheld number, "" for none
+	notKnown   string
+	emergency  []string
+	mayAlter   bool // the emergency numbers
+}
+
+// A Role is what a number means, and so which table is for it.
+type Role string
+
+// The roles of numbers.
+const (
+	Destination  Role = "destination"  // what a client wants called: [Plan.Destination]
+	Identity     Role = "identity"     // a line that a client means: [Plan.Device]
+	Presentation Role = "presentation" // a party that the PBX shows: [Plan.Present]
+	Forward      Role = "forward"      // a forward target as the PBX keeps it: [Plan.ForwardTarget]
+	Redirecting  Role = "redirecting"  // a device that a call was redirected from: [Plan.Redirecting]
+)
+
+// table returns the rules for numbers of the role and the name of their list.
+func (p *Plan) table(role Role) (string, []rule) {
+	switch {
+	case role == Destination || role == Identity:
+		return "outgoing", p.outgoing
+	case role == Forward && p.forward != nil:
+		return "forward", p.forward
+	case role == Redirecting && p.redirecting != nil:
+		return "redirecting", p.redirecting
+	}
+	return "incoming", p.incoming
 }
 
 // A Kind tells what a [Result] is about.
@@ -40,14 +74,18 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", k)
 }
 
+// MarshalText returns what String does.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 // A Result is what became of a number, and how.
 type Result struct {
-	// Number is what to dial or to show. It is empty if and only if Kind is Restricted or NotKnown.
+	// Number is what to dial or to show. It is empty if and only if Kind is Restricted or NotKnown and the plan has no text
+	// to show instead.
 	Number string
 	Kind   Kind
 	// Read is the number as it went into the table, or would have gone before ARS came off a forward target.
 	Read Number
-	// Rule is the index of the rule that fired, in the outgoing or the incoming table; -1 means that none did.
+	// Rule is the index of the rule that fired, in the table of the role; -1 means that none did.
 	Rule int
 	// ARS tells that the access digits were put in front of a destination, or taken off a forward target.
 	ARS bool
@@ -60,44 +98,71 @@ type Result struct {
 // replacement contains it.
 //
 // The error is [ErrNoNumber] or [ErrMalformed].
-func (p *Plan) Destination(written string) (Result, error) { return p.out(written, true) }
+func (p *Plan) Destination(written string) (Result, error) { return p.out(Destination, written, nil) }
 
 // Device returns what the PBX calls the line that a client wrote: the outgoing table without ARS. Errors are as with
 // [Plan.Destination].
-func (p *Plan) Device(written string) (Result, error) { return p.out(written, false) }
+func (p *Plan) Device(written string) (Result, error) { return p.out(Identity, written, nil) }
 
-func (p *Plan) out(written string, dial bool) (Result, error) {
+func (p *Plan) out(role Role, written string, tr *trace) (Result, error) {
 	if p == nil {
 		p = new(Plan)
 	}
-	n, err := ParseNumber(written)
+	n, err := parseNumber(written, tr)
 	if err != nil {
 		return Result{}, err
+	}
+	if tr != nil {
+		tr.read(n)
 	}
 	res := Result{Number: n.Digits, Read: n, Rule: -1}
 	if n.Name != "" {
 		res.Number, res.Kind = n.Name, Named
 		return res, nil
 	}
-	i, groups := find(p.outgoing, n, "")
-	if i < 0 {
-		if dial && p.ars != "" && !p.isInternal(n) {
-			res.Number, res.ARS = p.ars+n.Digits, true
-		}
-		return res, nil
+	name, table := p.table(role)
+	i, groups := find(table, n, "", tr)
+	var ars arsReason
+	switch {
+	case p.ars == "":
+		ars = arsNone
+	case role == Identity:
+		ars = arsOfLine
+	case i >= 0 && table[i].flag:
+		ars = arsIgnored
+	case i < 0 && p.isInternal(n):
+		ars = arsInternal
+	default:
+		res.ARS = true
 	}
-	r := &p.outgoing[i]
 	front := ""
-	if dial && !r.flag {
+	if res.ARS {
 		front = p.ars
 	}
-	number, err := r.apply(front, n.Digits, groups)
-	if err != nil {
-		return Result{}, fmt.Errorf("%s: %w", fired("outgoing", i), err)
+	if i >= 0 {
+		if res.Number, err = table[i].apply(front, n.Digits, groups, tr); err != nil {
+			return Result{}, fmt.Errorf("%s: %w", place(name, i), err)
+		}
+		res.Rule = i
+	} else if res.ARS {
+		res.Number = front + n.Digits
 	}
-	res.Number, res.Rule, res.ARS = number, i, front != ""
+	if tr != nil {
+		tr.ars(p, ars, n, res)
+	}
 	return res, nil
 }
+
+// An arsReason is why the ARS digits are not put in front of a number.
+type arsReason uint8
+
+const (
+	arsAdded    arsReason = iota // they are
+	arsNone                      // the plan has none
+	arsOfLine                    // the number is a line's
+	arsIgnored                   // the rule leaves them out
+	arsInternal                  // no rule matches, and the number is internal
+)
 
 // isInternal reports whether n is dialled as it is where no rule says otherwise.
 func (p *Plan) isInternal(n Number) bool {
@@ -111,14 +176,50 @@ func (p *Plan) isInternal(n Number) bool {
 // unavailable, text that is malformed, and what a rule leaves nothing of, so that a rule can declare a PBX's own way to say so.
 // Restricted are anonymous, restricted, private and withheld. Case does not matter in these words.
 func (p *Plan) Present(number string, from Origin) Result {
-	n, err := ParseNumber(number)
-	if err != nil {
-		return Result{Kind: NotKnown, Rule: -1}
-	}
-	return p.present(n, from)
+	return p.in(Presentation, number, from, nil)
 }
 
-func (p *Plan) present(n Number, from Origin) Result {
+// Redirecting returns what clients see of the device that a call was redirected from, as [Plan.Present] does, by the plan's
+// rules for redirecting numbers where it has any of its own.
+func (p *Plan) Redirecting(number string, from Origin) Result {
+	return p.in(Redirecting, number, from, nil)
+}
+
+// Withheld returns what clients see of a party of whom the PBX gives no number: Kind is Restricted or NotKnown, and Number the
+// text that the plan shows instead, if any.
+func (p *Plan) Withheld(kind Kind) Result {
+	res := Result{Kind: kind, Rule: -1}
+	switch {
+	case p == nil:
+	case kind == Restricted:
+		res.Number = p.restricted
+	case kind == NotKnown:
+		res.Number = p.notKnown
+	}
+	return res
+}
+
+func (p *Plan) in(role Role, number string, from Origin, tr *trace) Result {
+	n, err := parseNumber(number, tr)
+	if err != nil {
+		return p.withhold(Result{Kind: NotKnown, Rule: -1}, tr)
+	}
+	if tr != nil {
+		tr.read(n)
+	}
+	return p.present(role, n, from, tr)
+}
+
+// withhold completes a result without number.
+func (p *Plan) withhold(res Result, tr *trace) Result {
+	res.Number = p.Withheld(res.Kind).Number
+	if tr != nil {
+		tr.withheld(res)
+	}
+	return res
+}
+
+func (p *Plan) present(role Role, n Number, from Origin, tr *trace) Result {
 	if p == nil {
 		p = new(Plan)
 	}
@@ -131,49 +232,73 @@ func (p *Plan) present(n Number, from Origin) Result {
 			res.Kind = NotKnown
 		default:
 			res.Number, res.Kind = n.Name, Named
+			return res
+		}
+		return p.withhold(res, tr)
+	}
+	_, table := p.table(role)
+	i, groups := find(table, n, from, tr)
+	if i < 0 {
+		res.Number = n.String()
+		if tr != nil {
+			tr.plus(n, res, false)
 		}
 		return res
 	}
-	i, groups := find(p.incoming, n, from)
-	if i < 0 {
-		res.Number = n.String()
-		return res
-	}
-	r := &p.incoming[i]
+	r := &table[i]
 	front := ""
 	if r.flag {
 		front = "+"
 	}
 	res.Rule = i
-	if number, err := r.apply(front, n.Digits, groups); err == nil {
-		res.Number = number
-	} else {
+	number, err := r.apply(front, n.Digits, groups, tr)
+	if err != nil {
 		res.Kind = NotKnown
+		return p.withhold(res, tr)
+	}
+	res.Number = number
+	if tr != nil {
+		tr.plus(n, res, r.flag)
 	}
 	return res
 }
 
 // ForwardTarget returns what clients see of a number to which the PBX says that a line is forwarded. Such a number stands in
 // the PBX as it was dialled: the ARS digits come off, then it is presented, as an external number where they did and else as
-// an internal one where it is one. A number that is internal by its length keeps its first digits, whatever they are.
-func (p *Plan) ForwardTarget(dialled string) Result {
+// an internal one where it is one, by the plan's rules for forward targets where it has any of its own. A number that is
+// internal by its length keeps its first digits, whatever they are.
+func (p *Plan) ForwardTarget(dialled string) Result { return p.forwarded(dialled, nil) }
+
+func (p *Plan) forwarded(dialled string, tr *trace) Result {
 	if p == nil {
 		p = new(Plan)
 	}
-	read, err := ParseNumber(dialled)
+	read, err := parseNumber(dialled, tr)
 	if err != nil {
-		return Result{Kind: NotKnown, Rule: -1}
+		return p.withhold(Result{Kind: NotKnown, Rule: -1}, tr)
 	}
-	n, from, ars := read, External, false
-	switch {
-	case p.isInternal(n):
-		from = Internal
-	case p.ars != "" && !n.Plus && len(n.Digits) > len(p.ars) && strings.HasPrefix(n.Digits, p.ars):
-		n.Digits, ars = n.Digits[len(p.ars):], true
+	if tr != nil {
+		tr.read(read)
 	}
-	res := p.present(n, from)
+	n, from, ars := p.withoutARS(read)
+	if tr != nil {
+		tr.forwarded(p.ars, read, n, from)
+	}
+	res := p.present(Forward, n, from, tr)
 	res.Read, res.ARS = read, ars
 	return res
+}
+
+// withoutARS takes the ARS digits off a forward target, and tells where it is and whether there were any.
+func (p *Plan) withoutARS(n Number) (Number, Origin, bool) {
+	switch {
+	case p.isInternal(n):
+		return n, Internal, false
+	case p.ars != "" && !n.Plus && len(n.Digits) > len(p.ars) && strings.HasPrefix(n.Digits, p.ars):
+		n.Digits = n.Digits[len(p.ars):]
+		return n, External, true
+	}
+	return n, External, false
 }
 
 // RoundTrip reports whether a device of the PBX's own comes back the same when it is presented to clients as an internal
@@ -181,7 +306,7 @@ func (p *Plan) ForwardTarget(dialled string) Result {
 // and which rules fired.
 func (p *Plan) RoundTrip(device string) error {
 	shown := p.Present(device, Internal)
-	if shown.Number == "" {
+	if shown.Kind == Restricted || shown.Kind == NotKnown {
 		return fmt.Errorf("device %q is shown as %v (%s)", device, shown.Kind, fired("incoming", shown.Rule))
 	}
 	back, err := p.Device(shown.Number)
@@ -194,4 +319,12 @@ func (p *Plan) RoundTrip(device string) error {
 			device, shown.Number, fired("incoming", shown.Rule), back.Number, fired("outgoing", back.Rule))
 	}
 	return nil
+}
+
+// fired names the rule that fired for a message.
+func fired(table string, i int) string {
+	if i < 0 {
+		return "no " + table + " rule"
+	}
+	return place(table, i)
 }

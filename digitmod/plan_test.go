@@ -252,6 +252,83 @@ func TestForwardTarget(t *testing.T) {
 	}
 }
 
+// Lists of their own are asked in place of the incoming table, an empty one too.
+func TestOwnLists(t *testing.T) {
+	const general = `
+ars: "9"
+internal: {maxLength: 4}
+incoming:
+  - {length: 4, replacement: "1613592", addPlus: true}
+`
+	for _, tt := range []struct{ name, lists, forward, redirecting string }{
+		{"none", "", "+16135925660", "+16135925660"},
+		{"forward", `
+forward:
+  - {from: internal, length: 4, replacement: "49911", addPlus: true}`, "+499115660", "+16135925660"},
+		{"redirecting", `
+redirecting:
+  - {from: external, length: 4, replacement: "44"}`, "+16135925660", "445660"},
+		{"empty", "\nforward: []\nredirecting: []", "5660", "5660"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := mustParse(t, general+tt.lists)
+			if got := p.ForwardTarget("5660"); got.Number != tt.forward {
+				t.Errorf("ForwardTarget = %+v, want %s", got, tt.forward)
+			}
+			if got := p.Redirecting("5660", External); got.Number != tt.redirecting {
+				t.Errorf("Redirecting = %+v, want %s", got, tt.redirecting)
+			}
+			if got := p.Present("5660", External); got.Number != "+16135925660" {
+				t.Errorf("Present = %+v", got)
+			}
+		})
+	}
+}
+
+// A site may show a text of its own where clients cannot show restricted and notKnown. The kind stays.
+func TestTextsForWithheldNumbers(t *testing.T) {
+	p := mustParse(t, `
+restricted: anonymous
+notKnown: "000"
+incoming:
+  - {match: "^9+$"}
+forward: []
+examples:
+  - {incoming: private, is: anonymous}
+  - {incoming: "", is: "000"}
+  - {redirecting: unknown, from: external, is: "000"}
+  - {forward: "1234", is: "1234"}
+`)
+	for number, want := range map[string]Result{
+		"":        {Kind: NotKnown, Number: "000"},
+		"unknown": {Kind: NotKnown, Number: "000"},
+		"999":     {Kind: NotKnown, Number: "000"},
+		"\x00":    {Kind: NotKnown, Number: "000"},
+		"private": {Kind: Restricted, Number: "anonymous"},
+	} {
+		for name, got := range map[string]Result{"Present": p.Present(number, External), "ForwardTarget": p.ForwardTarget(number)} {
+			if name == "ForwardTarget" && number == "999" {
+				continue // no rule of the forward list is about it
+			}
+			if got.Kind != want.Kind || got.Number != want.Number {
+				t.Errorf("%s(%q) = %+v, want %+v", name, number, got, want)
+			}
+		}
+		if got := (*Plan)(nil).Present(number, External); want.Kind != got.Kind && number != "999" || got.Number != "" && number != "999" {
+			t.Errorf("without texts Present(%q) = %+v", number, got)
+		}
+	}
+	if got := p.Withheld(Restricted); got.Number != "anonymous" || got.Kind != Restricted {
+		t.Errorf("Withheld = %+v", got)
+	}
+	if got := (*Plan)(nil).Withheld(NotKnown); got.Number != "" || got.Kind != NotKnown {
+		t.Errorf("Withheld without texts = %+v", got)
+	}
+	if err := p.RoundTrip("999"); err == nil {
+		t.Error("a device that is shown as the text for none comes back")
+	}
+}
+
 func TestMatchRules(t *testing.T) {
 	for _, tt := range []struct {
 		match, replacement string
@@ -349,7 +426,7 @@ func TestRuleThatLeavesNothing(t *testing.T) {
 		{Match: new("^4+"), Replacement: strings.Repeat("$0", 30)},
 	}})
 	for written, want := range map[string]error{"12": ErrNoNumber, "3": ErrNoNumber, "444": ErrMalformed} {
-		if got, err := p.Destination(written); !errors.Is(err, want) || !strings.Contains(err.Error(), "outgoing[") {
+		if got, err := p.Destination(written); !errors.Is(err, want) || !strings.Contains(err.Error(), "outgoing rule ") {
 			t.Errorf("Destination(%q) = %+v, %v, want error %v naming the rule", written, got, err, want)
 		}
 		if got, err := p.Device(written); !errors.Is(err, want) {
@@ -408,10 +485,10 @@ func TestRoundTrip(t *testing.T) {
 		device string
 		want   []string
 	}{
-		{"5660", []string{`"5660"`, `"+16135925660"`, "incoming[0]", `"16135925660"`, "no outgoing rule"}},
+		{"5660", []string{`"5660"`, `"+16135925660"`, "incoming rule 1", `"16135925660"`, "no outgoing rule"}},
 		{"4412", []string{`"+16135924412"`}},
-		{"44123", []string{`"123"`, "no incoming rule", "outgoing[0]"}},
-		{"7", []string{`"44"`, "no device", "outgoing[0]"}},
+		{"44123", []string{`"123"`, "no incoming rule", "outgoing rule 1"}},
+		{"7", []string{`"44"`, "no device", "outgoing rule 1"}},
 		{"+49301", []string{`"49301"`}},
 		{"anonymous", []string{"restricted"}},
 		{"", []string{"notKnown"}},

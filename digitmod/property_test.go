@@ -20,7 +20,7 @@ var (
 		rapid.String(),
 	)
 	drawOrigin = rapid.SampledFrom([]Origin{"", Internal, External})
-	drawMatch  = rapid.StringMatching(`(\(\?i\))?\^?(1|12|\\d|\[12\]|\[\^6\]|\.|\(1\|2\)|\(12\|6\)|\(\\d\{2\}\)|\(\\d\+\)|\(1\\d\*\)\{2\}|\(12\)\{1,2\}|\\b|6\*|9\?|\[1d\]){1,4}\$?`)
+	drawMatch  = rapid.StringMatching(`(\(\?i\))?\^?(1|12|\\d|\[12\]|\[\^6\]|\.|\(1\|2\)|\(12\|6\)|\(\\d\{2\}\)|\(\\d\+\)|\(1\\d\*\)\{2\}|\(12\)\{1,2\}|\\b|6\*|9\?|\[1d\]|126|\(126\)\+|\(1\|12\)6|\(\?:12\)\{0,2\}|\(\?:21\)\{2,3\}|1\(\)2|[1D]A?){1,4}\$?`)
 )
 
 func drawRule(t *rapid.T, outgoing, withPlus bool) Rule {
@@ -54,12 +54,22 @@ func drawPlan(t *rapid.T, withPlus bool) (*Plan, Config) {
 	cfg := Config{
 		ARS:      rapid.SampledFrom([]string{"", "9", "00"}).Draw(t, "ars"),
 		Internal: InternalConfig{MaxLength: rapid.IntRange(0, 6).Draw(t, "internal")},
+		NotKnown: rapid.SampledFrom([]string{"", "", "000", "nobody"}).Draw(t, "notKnown"),
 	}
 	for range rapid.IntRange(0, 5).Draw(t, "outgoing") {
 		cfg.Outgoing = append(cfg.Outgoing, drawRule(t, true, withPlus))
 	}
 	for range rapid.IntRange(0, 5).Draw(t, "incoming") {
 		cfg.Incoming = append(cfg.Incoming, drawRule(t, false, withPlus))
+	}
+	for _, key := range []string{"forward", "redirecting"} {
+		list := map[string]*[]Rule{"forward": &cfg.Forward, "redirecting": &cfg.Redirecting}[key]
+		if rapid.Bool().Draw(t, key) {
+			*list = []Rule{}
+			for range rapid.IntRange(0, 2).Draw(t, key) {
+				*list = append(*list, drawRule(t, false, withPlus))
+			}
+		}
 	}
 	p, err := New(cfg)
 	if err != nil {
@@ -69,9 +79,9 @@ func drawPlan(t *rapid.T, withPlus bool) (*Plan, Config) {
 }
 
 // checkResult checks what holds for every result of every plan.
-func checkResult(t interface{ Fatalf(string, ...any) }, what string, res Result) {
+func checkResult(t interface{ Fatalf(string, ...any) }, p *Plan, what string, res Result) {
 	withheld := res.Kind == Restricted || res.Kind == NotKnown
-	if withheld != (res.Number == "") || res.Number == "+" {
+	if withheld && res.Number != p.Withheld(res.Kind).Number || !withheld && res.Number == "" || res.Number == "+" {
 		t.Fatalf("%s: kind %v with number %q", what, res.Kind, res.Number)
 	}
 	if res.Kind == Named && (res.Number != res.Read.Name || res.Rule != -1 || res.ARS) {
@@ -122,8 +132,8 @@ func checkPlan(t interface{ Fatalf(string, ...any) }, p *Plan, number string, fr
 		t.Fatalf("%q: destination %v, device %v", number, err, deviceErr)
 	}
 	if err == nil {
-		checkResult(t, "Destination", dest)
-		checkResult(t, "Device", device)
+		checkResult(t, p, "Destination", dest)
+		checkResult(t, p, "Device", device)
 		if dest.Kind > Named || device.ARS || device.Rule != dest.Rule {
 			t.Fatalf("%q: destination %+v, device %+v", number, dest, device)
 		}
@@ -135,9 +145,16 @@ func checkPlan(t interface{ Fatalf(string, ...any) }, p *Plan, number string, fr
 			t.Fatalf("%q: destination %q is not ARS and device %q", number, dest.Number, device.Number)
 		}
 	}
-	checkResult(t, "Present", p.Present(number, from))
-	checkResult(t, "ForwardTarget", p.ForwardTarget(number))
+	present, forward, redirecting := p.Present(number, from), p.ForwardTarget(number), p.Redirecting(number, from)
+	checkResult(t, p, "Present", present)
+	checkResult(t, p, "ForwardTarget", forward)
+	checkResult(t, p, "Redirecting", redirecting)
 	_ = p.RoundTrip(number)
+	checkExplanation(t, p, Destination, number, "", dest, err)
+	checkExplanation(t, p, Identity, number, "", device, deviceErr)
+	checkExplanation(t, p, Presentation, number, from, present, nil)
+	checkExplanation(t, p, Forward, number, "", forward, nil)
+	checkExplanation(t, p, Redirecting, number, from, redirecting, nil)
 }
 
 func TestNoInventedPlus(t *testing.T) {
@@ -201,27 +218,41 @@ func mustNewRapid(t *rapid.T, cfg Config) *Plan {
 	return p
 }
 
-// What is derived of an expression never changes what it matches.
+// What is derived of expressions never changes which of them matches first, nor what it makes.
 func TestExpressionsMatchAsRE2Does(t *testing.T) {
+	hits := make(map[int]int)
 	rapid.Check(t, func(t *rapid.T) {
-		match := drawMatch.Draw(t, "match")
-		p, err := New(Config{Outgoing: []Rule{{Match: &match, Replacement: "0"}}})
-		if err != nil {
-			t.Skip("cannot match")
+		var rules []Rule
+		// The first expression that comes so far is run at once; only those behind it are ruled out without.
+		list := append([]string{"8$"}, rapid.SliceOfN(drawMatch, 1, 3).Draw(t, "expressions")...)
+		for i, match := range list {
+			rules = append(rules, Rule{Match: &list[i], Replacement: "0"})
+			if _, err := New(Config{Outgoing: rules[i:]}); err != nil {
+				t.Skip(match + " cannot match")
+			}
 		}
-		re := regexp.MustCompile(match)
-		digits := rapid.OneOf(drawDigits, rapid.StringMatching(match), rapid.StringMatching(`[126][126D*]{0,8}`)).Draw(t, "digits")
+		p := mustNewRapid(t, Config{Outgoing: rules})
+		digits := rapid.OneOf(drawDigits, rapid.StringMatching(rapid.SampledFrom(list[1:]).Draw(t, "near")), rapid.StringMatching(`[126][126D*]{0,8}`)).Draw(t, "digits")
 		if n, err := ParseNumber(digits); err != nil || n.Digits != digits {
 			t.Skip("matches what is no number")
 		}
-		want := digits
-		if at := re.FindStringIndex(digits); at != nil {
-			want = digits[:at[0]] + "0" + digits[at[1]:]
+		want, rule := digits, -1
+		for i, match := range list {
+			if at := regexp.MustCompile(match).FindStringIndex(digits); at != nil {
+				want, rule = digits[:at[0]]+"0"+digits[at[1]:], i
+				break
+			}
 		}
-		if got, err := p.Destination(digits); got.Number != want || (got.Rule == 0) != re.MatchString(digits) || err != nil {
-			t.Fatalf("%s makes %+v, %v of %s, want %s", match, got, err, digits, want)
+		hits[rule]++
+		if got, err := p.Destination(digits); got.Number != want || got.Rule != rule || err != nil {
+			t.Fatalf("%q makes %+v, %v of %s, want %s by rule %d", list, got, err, digits, want, rule)
 		}
 	})
+	for _, rule := range []int{-1, 1} {
+		if hits[rule] == 0 {
+			t.Errorf("rule %d never fired", rule)
+		}
+	}
 }
 
 // The first rule that matches on its own wins.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,18 @@ func startGateway(t *testing.T, variables ...string) []string {
 		text = append(text, buf[:n]...)
 		if found := serves.FindSubmatch(text); found != nil {
 			go func() { _, _ = io.Copy(io.Discard, log) }()
+			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+				resp, err := http.Get("http://" + string(found[2]) + "/readyz")
+				if err == nil {
+					_ = resp.Body.Close()
+					if resp.StatusCode == http.StatusOK {
+						break
+					}
+				}
+				if time.Now().After(deadline) {
+					t.Fatal("not ready within 20 s")
+				}
+			}
 			return []string{"-server", string(found[1]), "-http", "http://" + string(found[2])}
 		}
 	}

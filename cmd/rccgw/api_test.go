@@ -188,7 +188,7 @@ func TestAPIDigits(t *testing.T) {
 	// Checked, not applied: all mistakes, each with its rule and field.
 	c.expect(200, post, "/check", `{"ars":"9x","outgoing":[{"leading":"1"},{"leading":"+1","replacement":"x"}]}`, `"valid":false`,
 		`"place":"ars"`, `"table":"outgoing","rule":2,"field":"leading"`, `"field":"replacement"`)
-	c.expect(200, post, "/check", `{"incoming":[{"length":4,"replacement":"1","addPlus":true}]}`, `"valid":false`, `"place":"line 1001"`)
+	c.expect(200, post, "/check", `{"incoming":[{"length":4,"replacement":"1","addPlus":true}]}`, `"valid":false`, `"table":"incoming","rule":1,"reason":"line 1001: `)
 	c.expect(200, post, "/check", `{"ars":"0"}`, `"valid":true`, `- ars: \"9\"`)
 	if after := c.state(); after.Revision != before.Revision || !after.Plan.Equal(before.Plan) {
 		t.Errorf("questions changed the plan: %+v", after)

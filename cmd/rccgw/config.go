@@ -381,11 +381,12 @@ func (c *config) loadPBXs(s *settings, known map[string]bool, m *mistakes) {
 	}
 }
 
-// checkDigits tries the lines that the patterns name with the plan of the start,
-// and notes where the plan in force is found.
+// checkDigits looks for faults in the plan of the start, and notes where the plan
+// in force is found. Lines that no pattern names are tried when a client asks
+// for them.
 func (c *config) checkDigits(env string, p pbxConfig, m *mistakes) {
-	if plan, err := digitmod.New(p.digits); err == nil {
-		for _, mistake := range bus.CheckLines(plan, p.lines) {
+	if plan, err := digitmod.New(p.digits); err == nil && p.lines != nil {
+		for _, mistake := range bus.Faults(plan, p.lines) {
 			m.add(env+"_DIGITS", "", "%v", mistake)
 		}
 	}

@@ -90,6 +90,16 @@ func TestLinesThatDoNotComeBack(t *testing.T) {
 	}
 }
 
+func TestDigitsThatChangeEmergencyNumbers(t *testing.T) {
+	_, err := load(environ(t, `RCC_PBX_SIM_DIGITS={"outgoing":[{"leading":"1","replacement":"2"}]}`))
+	if err == nil || !strings.Contains(err.Error(), "outgoing rule 1: the emergency number 112 is dialled as 212") {
+		t.Errorf("%v", err)
+	}
+	if _, err := load(environ(t, `RCC_PBX_SIM_DIGITS={"outgoing":[{"leading":"1","replacement":"2"}],"emergency":{"mayAlter":true}}`)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPeers(t *testing.T) {
 	var m mistakes
 	ok := parsePeers("192.0.2.1, 10.0.0.0/8,localhost", &m)
