@@ -35,8 +35,8 @@ type conn struct {
 	// empty where there is none.
 	take func(id int, name string, body []byte)
 
-	wmu sync.Mutex // held while writing
-	out []byte
+	writing chan struct{} // holds a token while somebody writes
+	out     []byte
 
 	mu      sync.Mutex
 	next    int             // invoke ID to try first
@@ -56,7 +56,7 @@ type waiter struct {
 }
 
 func newConn(nc net.Conn, timeout time.Duration) *conn {
-	return &conn{nc: nc, timeout: timeout, waiting: map[int]*waiter{}, dropped: map[string]int{}, done: make(chan struct{})}
+	return &conn{nc: nc, timeout: timeout, writing: make(chan struct{}, 1), waiting: map[int]*waiter{}, dropped: map[string]int{}, done: make(chan struct{})}
 }
 
 // fail ends the connection because of err, unless it has ended already.
@@ -148,7 +148,7 @@ func (c *conn) ask(ctx context.Context, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.write(frame{id, body}); err != nil {
+	if err := c.write(ctx, frame{id, body}); err != nil {
 		c.mu.Lock()
 		delete(c.waiting, id)
 		c.mu.Unlock()
@@ -195,14 +195,20 @@ func (c *conn) reserve() (int, *waiter, error) {
 }
 
 // write sends a frame or ends the connection.
-func (c *conn) write(f frame) error {
+func (c *conn) write(ctx context.Context, f frame) error {
 	if len(f.body) > maxBody {
 		return fmt.Errorf("a message of %d octets does not fit into a frame", len(f.body))
 	}
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
 	select {
+	case c.writing <- struct{}{}:
+		defer func() { <-c.writing }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	case <-c.done:
+		return c.err
+	}
+	select {
+	case <-c.done: // which the select before may have passed over
 		return c.err
 	default:
 	}

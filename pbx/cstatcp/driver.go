@@ -110,6 +110,11 @@ func (d *Driver) Run(ctx context.Context, emit pbx.Emit) error {
 	if err != nil {
 		return err
 	}
+	return d.run(ctx, nc, emit)
+}
+
+// run is the life of a connection.
+func (d *Driver) run(ctx context.Context, nc net.Conn, emit pbx.Emit) error {
 	l := &link{Driver: d, conn: newConn(nc, d.timeout), emit: emit, monitors: map[string]*watched{}, lost: make(chan struct{}, 1)}
 	l.conn.take = l.take
 	var running sync.WaitGroup
@@ -144,9 +149,9 @@ type link struct {
 // stops monitors does not want them back at once.
 const again = time.Second
 
-// serve opens the session, takes stock and keeps the link until it ends.
+// serve opens the session, asks what the server can do and keeps the link until
+// it ends.
 func (l *link) serve(ctx context.Context) error {
-	var renewal <-chan time.Time
 	var s *session
 	if l.session {
 		var err error
@@ -154,7 +159,6 @@ func (l *link) serve(ctx context.Context) error {
 			return err
 		}
 		defer l.end(ctx, s)
-		renewal = half(s.duration)
 	}
 	if err := l.status(ctx); err != nil {
 		return err
@@ -170,13 +174,30 @@ func (l *link) serve(ctx context.Context) error {
 	l.link = l
 	l.mu.Unlock()
 	defer l.unlink()
-	if err := l.watchAll(ctx); err != nil {
-		return err
+	return l.keep(ctx, s)
+}
+
+// keep takes stock, says that the link is normal, and then keeps it: with
+// heartbeats and renewals of the session, also while stock is taken, which may
+// take long where many devices are watched.
+func (l *link) keep(ctx context.Context, s *session) error {
+	ctx, cancel := context.WithCancel(ctx)
+	stock := make(chan error, 1)
+	taking, normal := false, false
+	take := func() {
+		taking = true
+		go func() { stock <- l.watchAll(ctx) }()
 	}
-	l.emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
+	defer func() {
+		cancel()
+		if taking {
+			<-stock
+		}
+	}()
 	heartbeat := time.NewTicker(l.heartbeat)
 	defer heartbeat.Stop()
-	var retry <-chan time.Time
+	renewal, retry := s.renewal(), (<-chan time.Time)(nil)
+	take()
 	for {
 		var err error
 		select {
@@ -186,32 +207,31 @@ func (l *link) serve(ctx context.Context) error {
 			return nil // it knows why
 		case <-renewal:
 			err = s.renew(ctx, l.duration)
-			renewal = half(s.duration)
+			renewal = s.renewal()
 		case <-heartbeat.C:
-			if err = l.status(ctx); err == nil {
-				err = l.watchAll(ctx)
+			if err = l.status(ctx); err == nil && !taking {
+				take()
 			}
 		case <-l.lost:
 			if retry == nil {
 				retry = time.After(again)
 			}
 		case <-retry:
-			retry = nil
-			err = l.watchAll(ctx)
+			if retry = nil; taking {
+				l.wake()
+			} else {
+				take()
+			}
+		case err = <-stock:
+			if taking = false; err == nil && !normal {
+				normal = true
+				l.emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
+			}
 		}
 		if err != nil {
 			return err
 		}
 	}
-}
-
-// half returns a channel that says when half the time has passed, which leaves
-// as much for the renewal.
-func half(d time.Duration) <-chan time.Time {
-	if d == 0 {
-		return nil
-	}
-	return time.After(d / 2)
 }
 
 // end stops the session, if the connection still lives.
@@ -319,7 +339,7 @@ func (l *link) take(id int, name string, body []byte) {
 	}
 	answer, err := csta.Encode(msg, edition)
 	if err == nil {
-		err = l.conn.write(frame{id, answer})
+		err = l.conn.write(context.Background(), frame{id, answer})
 	}
 	if err != nil {
 		l.log.Debug("the server's request is not answered", "request", name, "error", err)

@@ -56,6 +56,15 @@ func (c config) start(ctx context.Context, to *conn) (*session, error) {
 	return s, s.last(answer)
 }
 
+// renewal returns a channel that says when half the time has passed: as much is
+// left then for the renewal. There is none for no session, or one without end.
+func (s *session) renewal() <-chan time.Time {
+	if s == nil || s.duration == 0 {
+		return nil
+	}
+	return time.After(s.duration / 2)
+}
+
 // renew has the session last another while.
 func (s *session) renew(ctx context.Context, duration time.Duration) error {
 	doc, root := message("ResetApplicationSessionTimer")
