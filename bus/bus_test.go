@@ -408,10 +408,10 @@ func TestLostEvents(t *testing.T) {
 	})
 	// The next event shows the gap; it is told once, by itself or by the snapshot.
 	l.pbx.calls.Held("b", "1002", pbx.CauseNormal)
-	r.want(t, "Delivered a alerting", "Established b connected", "Held b hold", "ConnectionCleared a null")
+	r.want(t, "Delivered a alerting", "ConnectionCleared a null", "Established b connected", "Held b hold")
 	// Nothing follows: the directory's sequence number shows it.
 	lose(func() { l.pbx.calls.Ended("b", pbx.CauseNormalClearing) })
-	r.want(t, "Delivered a alerting", "Established b connected", "Held b hold", "ConnectionCleared a null", "ConnectionCleared b null")
+	r.want(t, "Delivered a alerting", "ConnectionCleared a null", "Established b connected", "Held b hold", "ConnectionCleared b null")
 }
 
 // What the far end did meanwhile is told, too.

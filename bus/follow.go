@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"sync"
 	"time"
 
@@ -13,24 +12,15 @@ import (
 	"rccgw/pbx"
 )
 
-// followed is a device that is watched: by whom, and what they were told of
-// its calls. After events were missed, the difference between that and a
-// snapshot is told to them.
+// followed is a device that is watched: by whom, and what they were told. After
+// events were missed, the difference between that and a snapshot is told to them.
 type followed struct {
 	device   string
-	local    string
 	features *csta.GetCSTAFeaturesResponse
 	watchers map[Watcher]struct{}
-	calls    map[string]*followedCall // by callID
-	settings map[string]string        // what was told of forwarding and do-not-disturb, by kind
-	holding  bool                     // a snapshot is due; events wait in held
+	told     *pbx.Told
+	holding  bool // a snapshot is due; events wait in held
 	held     []heldEvent
-}
-
-// followedCall is what watchers were told of a call.
-type followedCall struct {
-	own    csta.LocalConnectionState
-	others map[string]csta.LocalConnectionState // by the deviceID of the connection
 }
 
 type heldEvent struct {
@@ -47,8 +37,7 @@ func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up 
 	f := x.follow[l.Device]
 	first := f == nil
 	if first {
-		f = &followed{device: l.Device, local: l.Local, features: l.Features, holding: true,
-			watchers: map[Watcher]struct{}{}, calls: map[string]*followedCall{}, settings: map[string]string{}}
+		f = &followed{device: l.Device, features: l.Features, holding: true, watchers: map[Watcher]struct{}{}, told: pbx.NewTold(l.Device, l.Local)}
 		x.follow[l.Device] = f
 	}
 	f.watchers[w] = struct{}{}
@@ -126,106 +115,13 @@ func (f *followed) event(ev csta.Event, seq uint64) {
 		f.held = append(f.held, heldEvent{ev, seq})
 		return
 	}
-	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" {
-		if _, known := f.calls[call]; !known {
-			return // the end of a call that the device was not in when it was first watched
-		}
+	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" && !f.told.In(call) {
+		return // the end of a call that the device was not in when it was first watched
 	}
-	f.note(ev)
+	f.told.Note(ev)
 	for w := range f.watchers {
 		w.Event(ev)
 	}
-}
-
-// note keeps the record of what watchers were told.
-func (f *followed) note(ev csta.Event) {
-	local, call := csta.LocalConnection(ev)
-	var state csta.LocalConnectionState
-	switch e := ev.(type) {
-	case *csta.TransferedEvent:
-		f.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.TransferredConnections, local)
-		return
-	case *csta.ConferencedEvent:
-		f.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.ConferenceConnections, local)
-		return
-	case *csta.ForwardingEvent, *csta.DoNotDisturbEvent:
-		kind, value := setting(ev)
-		f.settings[kind] = value
-		return
-	case *csta.ServiceInitiatedEvent:
-		state = pbx.Initiated
-	case *csta.DeliveredEvent:
-		state = pbx.Alerting
-	case *csta.OriginatedEvent, *csta.EstablishedEvent, *csta.RetrievedEvent:
-		state = pbx.Connected
-	case *csta.HeldEvent:
-		state = pbx.Hold
-	case *csta.FailedEvent:
-		state = pbx.Fail
-	case *csta.ConnectionClearedEvent, *csta.DivertedEvent:
-		state = pbx.Null
-	}
-	if call == "" || local == "" {
-		return
-	}
-	if local == pbx.Null {
-		delete(f.calls, call)
-		return
-	}
-	c := f.call(call)
-	c.own = local
-	if id := csta.FirstConnection(ev).DeviceID.ID; id != f.local {
-		if state == pbx.Null {
-			delete(c.others, id)
-		} else {
-			c.others[id] = state
-		}
-	}
-}
-
-func (f *followed) call(id string) *followedCall {
-	c := f.calls[id]
-	if c == nil {
-		c = &followedCall{others: map[string]csta.LocalConnectionState{}}
-		f.calls[id] = c
-	}
-	return c
-}
-
-func (f *followed) replace(primary, secondary string, items []csta.ConnectionListItem, local csta.LocalConnectionState) {
-	others := map[string]csta.LocalConnectionState{}
-	for _, old := range []string{primary, secondary} {
-		if c := f.calls[old]; c != nil {
-			for id, state := range c.others {
-				others[id] = state
-			}
-		}
-		delete(f.calls, old)
-	}
-	if local == pbx.Null || len(items) == 0 {
-		return
-	}
-	c := f.call(items[0].NewConnection.CallID)
-	c.own = local
-	for _, item := range items {
-		if id := item.NewConnection.DeviceID.ID; id != f.local {
-			c.others[id] = pbx.Connected
-			if state, ok := others[id]; ok {
-				c.others[id] = state
-			}
-		}
-	}
-}
-
-// setting says which setting an event is about, and what of it.
-func setting(ev csta.Event) (kind, value string) {
-	switch e := ev.(type) {
-	case *csta.ForwardingEvent:
-		return "forwarding " + string(e.ForwardingType), fmt.Sprint(e.ForwardStatus, " ", e.ForwardTo.ID)
-	case *csta.DoNotDisturbEvent:
-		return "doNotDisturb", fmt.Sprint(e.DoNotDisturbOn)
-	}
-	return "", ""
 }
 
 // resync takes snapshots of all watched devices of a PBX and reports the
@@ -261,13 +157,15 @@ func (c *Client) resync(x *exchange) {
 func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	h := c.PBX(x.name)
-	var news []csta.Event
 	resp, before, err := c.perform(ctx, x.name, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.device)})
-	snapshot, _ := resp.(*csta.SnapshotDeviceResponse)
+	var snapshot *csta.SnapshotDeviceResponse
+	if err == nil {
+		snapshot, _ = resp.(*csta.SnapshotDeviceResponse)
+	}
+	var settings []csta.Event
 	ok := err == nil || !f.features.Supports(&csta.SnapshotDevice{})
 	if ok && report {
-		news = settings(ctx, h, f)
+		settings = pbx.Settings(ctx, c.PBX(x.name), f.device, f.features)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -276,173 +174,20 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	f.held = nil
 	if !ok {
 		c.log.Warn("no snapshot", "pbx", x.name, "line", f.device, "error", err)
-	} else if err == nil {
-		news = append(difference(f, snapshot), news...)
 	}
-	for _, ev := range news {
-		if kind, value := setting(ev); kind != "" && f.settings[kind] == value {
-			continue
-		}
+	for _, ev := range f.told.Difference(snapshot, settings) {
 		if report {
 			f.event(ev, 0)
 		} else {
-			f.note(ev)
+			f.told.Note(ev)
 		}
 	}
 	// The snapshot is newer than the events before it, and may show a part of
 	// those after it.
 	for _, h := range held {
-		if h.seq > before && !f.told(h.ev) {
+		if h.seq > before && !f.told.Knew(h.ev) {
 			f.event(h.ev, h.seq)
 		}
 	}
 	return ok
-}
-
-// told reports whether an event says of the device's own connection what
-// watchers know already.
-func (f *followed) told(ev csta.Event) bool {
-	local, call := csta.LocalConnection(ev)
-	if call == "" || local == "" {
-		return false
-	}
-	c := f.calls[call]
-	if c == nil {
-		return local == pbx.Null
-	}
-	return c.own == local && csta.FirstConnection(ev).DeviceID.ID == f.local
-}
-
-// settings asks for what a device is set to, as the events that report it.
-func settings(ctx context.Context, h csta.Handler, f *followed) []csta.Event {
-	var news []csta.Event
-	if f.features.Supports(&csta.GetForwarding{}) && f.features.Supports(&csta.ForwardingEvent{}) {
-		if r, err := csta.Call(ctx, h, &csta.GetForwarding{Device: csta.Device(f.device)}); err == nil {
-			for _, item := range r.ForwardingList {
-				news = append(news, &csta.ForwardingEvent{Device: csta.Party(f.device), ForwardingType: item.ForwardingType,
-					ForwardStatus: item.ForwardStatus, ForwardTo: item.ForwardDN})
-			}
-		}
-	}
-	if f.features.Supports(&csta.GetDoNotDisturb{}) && f.features.Supports(&csta.DoNotDisturbEvent{}) {
-		if r, err := csta.Call(ctx, h, &csta.GetDoNotDisturb{Device: csta.Device(f.device)}); err == nil {
-			news = append(news, &csta.DoNotDisturbEvent{Device: csta.Party(f.device), DoNotDisturbOn: r.DoNotDisturbOn})
-		}
-	}
-	return news
-}
-
-func connections(s *csta.SnapshotDeviceResponse) []csta.SnapshotDeviceResponseInfo {
-	if s.CrossRefIDorSnapshotData == nil || s.CrossRefIDorSnapshotData.SnapshotData == nil {
-		return nil
-	}
-	return s.CrossRefIDorSnapshotData.SnapshotData.SnapshotDeviceResponseInfo
-}
-
-func localState(info csta.SnapshotDeviceResponseInfo) csta.LocalConnectionState {
-	if s := info.LocalCallState; s != nil && s.CompoundCallState != nil && len(s.CompoundCallState.LocalConnectionState) > 0 {
-		return s.CompoundCallState.LocalConnectionState[0]
-	}
-	return pbx.Connected
-}
-
-// difference returns the events that lead from what watchers were told to the
-// snapshot.
-func difference(f *followed, s *csta.SnapshotDeviceResponse) []csta.Event {
-	var events []csta.Event
-	now := map[string]bool{}
-	for _, info := range connections(s) {
-		id := info.ConnectionIdentifier
-		now[id.CallID] = true
-		own := party{id: id, shown: csta.Party(f.device), calling: info.EndpointDevice, called: csta.Party(f.device)}
-		known := f.calls[id.CallID]
-		was := pbx.Null
-		if known != nil {
-			was = known.own
-		}
-		events = append(events, own.become(was, localState(info), localState(info))...)
-		events = append(events, otherParty(f, known, info)...)
-	}
-	for call, c := range f.calls {
-		if !now[call] {
-			own := party{id: csta.Connection(call, f.local), shown: csta.Party(f.device)}
-			events = append(events, own.become(c.own, pbx.Null, pbx.Null)...)
-		}
-	}
-	return events
-}
-
-// otherParty returns what changed at the far end of a call of two that an event
-// has named. Of a call of more, the snapshot does not say who is who.
-func otherParty(f *followed, known *followedCall, info csta.SnapshotDeviceResponseInfo) []csta.Event {
-	if known == nil || len(known.others) != 1 {
-		return nil
-	}
-	var states []csta.LocalConnectionState
-	if s := info.LocalCallState; s != nil && s.CompoundCallState != nil {
-		states = s.CompoundCallState.LocalConnectionState
-	}
-	if len(states) > 2 {
-		return nil
-	}
-	other := party{id: csta.Connection(info.ConnectionIdentifier.CallID, info.EndpointDevice.String()), shown: info.EndpointDevice,
-		calling: csta.Party(f.device), called: info.EndpointDevice}
-	was, is := pbx.Null, pbx.Null
-	for id, state := range known.others {
-		other.id.DeviceID = csta.Device(id)
-		was = state
-	}
-	if len(states) == 2 {
-		is = states[1]
-	}
-	return other.become(was, is, localState(info))
-}
-
-// A party is a connection whose state is told anew.
-type party struct {
-	id                     csta.ConnectionID
-	shown, calling, called csta.ExtendedDeviceID
-}
-
-// become returns the events that lead from one state to another; local is the
-// state of the device that is told.
-func (p party) become(was, is, local csta.LocalConnectionState) []csta.Event {
-	if was == is {
-		return nil
-	}
-	for _, d := range []*csta.ExtendedDeviceID{&p.shown, &p.calling, &p.called} {
-		if d.IsZero() {
-			*d = csta.NotKnown()
-		}
-	}
-	redirection := csta.RedirectionDeviceID{NotKnown: true}
-	var events []csta.Event
-	switch is {
-	case pbx.Null:
-		return []csta.Event{&csta.ConnectionClearedEvent{DroppedConnection: p.id, ReleasingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Initiated:
-		return []csta.Event{&csta.ServiceInitiatedEvent{InitiatedConnection: p.id, InitiatingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Alerting:
-		return []csta.Event{&csta.DeliveredEvent{Connection: p.id, AlertingDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Fail:
-		return []csta.Event{&csta.FailedEvent{FailedConnection: p.id, FailingDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	}
-	if was == pbx.Null || was == pbx.Initiated || was == pbx.Alerting {
-		between := local
-		if is == pbx.Hold && local == pbx.Hold {
-			between = pbx.Connected // its own, on the way
-		}
-		events = append(events, &csta.EstablishedEvent{EstablishedConnection: p.id, AnsweringDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: between, Cause: pbx.CauseNormal})
-		was = pbx.Connected
-	}
-	switch {
-	case is == pbx.Hold && was != pbx.Hold:
-		events = append(events, &csta.HeldEvent{HeldConnection: p.id, HoldingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal})
-	case is == pbx.Connected && was == pbx.Hold:
-		events = append(events, &csta.RetrievedEvent{RetrievedConnection: p.id, RetrievingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal})
-	}
-	return events
 }
