@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"pbx/cstatcp":  {"csta", "pbx"},
 
 	"pbx/asterisk/ami":          {},
-	"pbx/asterisk/asterisktest": {"pbx/asterisk/ami"},
+	"pbx/asterisk/asterisktest": {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},
 	"pbx/cstatcp/cstatcptest":   {"csta", "pbx"},
 
 	"bus":        {"csta", "digitmod", "pbx"},

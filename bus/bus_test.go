@@ -189,10 +189,12 @@ type recorder struct {
 	words []string
 }
 
-func (r *recorder) Event(ev csta.Event) {
+func (r *recorder) Event(_ string, ev csta.Event) {
 	state, call := csta.LocalConnection(ev)
 	r.add(strings.TrimSuffix(csta.Name(ev), "Event") + " " + call + " " + string(state))
 }
+
+func (r *recorder) Moved() { r.add("moved") }
 
 func (r *recorder) Link(up bool) { r.add(fmt.Sprint("link ", up)) }
 

@@ -15,17 +15,18 @@ import (
 // followed is a device that is watched: by whom, and what they were told. After
 // events were missed, the difference between that and a snapshot is told to them.
 type followed struct {
-	device   string
-	features *csta.GetCSTAFeaturesResponse
-	watchers map[Watcher]struct{}
+	Line                        // of the first who watches
+	watchers map[Watcher]string // what each means by the line: its Number
 	told     *pbx.Told
 	holding  bool // a snapshot is due; events wait in held
 	held     []heldEvent
 }
 
+// A heldEvent is an event of a device, which it calls by this number.
 type heldEvent struct {
-	ev  csta.Event
-	seq uint64
+	device string
+	ev     csta.Event
+	seq    uint64
 }
 
 // Watch tells w what happens at the line from now on, until stop is called;
@@ -34,20 +35,17 @@ type heldEvent struct {
 func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up bool) {
 	c.mu.Lock()
 	x := c.exchange(l.PBX)
-	f := x.follow[l.Device]
+	f := x.follow[l.Local]
 	first := f == nil
 	if first {
-		f = &followed{device: l.Device, features: l.Features, holding: true, watchers: map[Watcher]struct{}{}, told: pbx.NewTold(l.Device, l.Local)}
-		x.follow[l.Device] = f
+		f = &followed{Line: l, holding: true, watchers: map[Watcher]string{}, told: pbx.NewTold(l.Device, l.Local)}
+		x.follow[l.Local] = f
 	}
-	f.watchers[w] = struct{}{}
+	f.watchers[w] = l.Number
 	up = x.up
-	notify := first && x.entry.Watches
 	c.mu.Unlock()
-	if notify {
-		c.notice(ctx, l.PBX, watchNotice{Add: []string{l.Device}})
-	}
 	if first {
+		c.notice(ctx, l.PBX, watchNotice{Add: []watchedLine{{l.Number, l.Local}}})
 		// What the device has already is not news, but the base of what is.
 		c.takeStock(ctx, x, f, false)
 	}
@@ -56,23 +54,22 @@ func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up 
 		once.Do(func() {
 			c.mu.Lock()
 			delete(f.watchers, w)
-			last := len(f.watchers) == 0 && x.follow[l.Device] == f
+			last := len(f.watchers) == 0 && x.follow[l.Local] == f
 			if last {
-				delete(x.follow, l.Device)
+				delete(x.follow, l.Local)
 			}
-			notify := last && x.entry.Watches
 			c.mu.Unlock()
-			if notify {
+			if last {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
-				c.notice(ctx, l.PBX, watchNotice{Remove: []string{l.Device}})
+				c.notice(ctx, l.PBX, watchNotice{Remove: []string{l.Local}})
 			}
 		})
 	}, up
 }
 
-// notice tells an adapter about watched devices. A lost notice is made good by
-// the next renewal.
+// notice tells an adapter about watched devices, and watchers whose line is
+// another device now. A lost notice is made good by the next renewal.
 func (c *Client) notice(ctx context.Context, pbx string, n watchNotice) {
 	n.Gateway = c.gateway
 	text, err := json.Marshal(n)
@@ -83,36 +80,68 @@ func (c *Client) notice(ctx context.Context, pbx string, n watchNotice) {
 	defer cancel()
 	m := nats.NewMsg(watchSubject(pbx))
 	m.Data = text
-	if _, err := c.request(ctx, pbx, m); err != nil {
+	answer, err := c.request(ctx, pbx, m)
+	if err != nil {
 		c.log.Debug("watch notice not taken", "pbx", pbx, "error", err)
+		return
 	}
+	var reply watchReply
+	if err := json.Unmarshal(answer.Data, &reply); err != nil {
+		c.log.Warn("answer to a watch notice not understood", "pbx", pbx, "error", err)
+		return
+	}
+	for _, w := range c.moved(pbx, reply.Moved) {
+		w.Moved()
+	}
+}
+
+// moved returns who watches the lines.
+func (c *Client) moved(pbx string, lines []watchedLine) (list []Watcher) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range lines {
+		if f := c.exchange(pbx).follow[l.Device]; f != nil {
+			for w, number := range f.watchers {
+				if number == l.Line {
+					list = append(list, w)
+				}
+			}
+		}
+	}
+	return list
 }
 
 func (c *Client) renewWatches() {
 	c.mu.Lock()
-	notices := map[string][]string{}
+	notices := map[string][]watchedLine{}
 	for name, x := range c.pbxs {
-		if !x.entry.Watches || !x.served {
+		if !x.served {
 			continue
 		}
-		for device := range x.follow {
-			notices[name] = append(notices[name], device)
+		for device, f := range x.follow {
+			numbers := map[string]bool{}
+			for _, number := range f.watchers {
+				if !numbers[number] {
+					numbers[number] = true
+					notices[name] = append(notices[name], watchedLine{number, device})
+				}
+			}
 		}
 	}
 	c.mu.Unlock()
-	for name, devices := range notices {
-		for len(devices) > 0 {
-			n := min(len(devices), watchBatch)
-			c.notice(c.ctx, name, watchNotice{Add: devices[:n]})
-			devices = devices[n:]
+	for name, lines := range notices {
+		for len(lines) > 0 {
+			n := min(len(lines), watchBatch)
+			c.notice(c.ctx, name, watchNotice{Add: lines[:n]})
+			lines = lines[n:]
 		}
 	}
 }
 
 // event passes an event on, or keeps it until the snapshot is there.
-func (f *followed) event(ev csta.Event, seq uint64) {
+func (f *followed) event(device string, ev csta.Event, seq uint64) {
 	if f.holding {
-		f.held = append(f.held, heldEvent{ev, seq})
+		f.held = append(f.held, heldEvent{device, ev, seq})
 		return
 	}
 	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" && !f.told.In(call) {
@@ -120,7 +149,7 @@ func (f *followed) event(ev csta.Event, seq uint64) {
 	}
 	f.told.Note(ev)
 	for w := range f.watchers {
-		w.Event(ev)
+		w.Event(device, ev)
 	}
 }
 
@@ -157,15 +186,15 @@ func (c *Client) resync(x *exchange) {
 func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	resp, before, err := c.perform(ctx, x.name, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.device)})
+	resp, before, err := c.perform(ctx, f.Line, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.Device)})
 	var snapshot *csta.SnapshotDeviceResponse
 	if err == nil {
 		snapshot, _ = resp.(*csta.SnapshotDeviceResponse)
 	}
 	var settings []csta.Event
-	ok := err == nil || !f.features.Supports(&csta.SnapshotDevice{})
+	ok := err == nil || !f.Features.Supports(&csta.SnapshotDevice{})
 	if ok && report {
-		settings = pbx.Settings(ctx, c.PBX(x.name), f.device, f.features)
+		settings = pbx.Settings(ctx, c.On(f.Line), f.Device, f.Features)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -173,11 +202,11 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	held := f.held
 	f.held = nil
 	if !ok {
-		c.log.Warn("no snapshot", "pbx", x.name, "line", f.device, "error", err)
+		c.log.Warn("no snapshot", "pbx", x.name, "line", f.Device, "error", err)
 	}
 	for _, ev := range f.told.Difference(snapshot, settings) {
 		if report {
-			f.event(ev, 0)
+			f.event(f.Device, ev, 0)
 		} else {
 			f.told.Note(ev)
 		}
@@ -186,7 +215,7 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	// those after it.
 	for _, h := range held {
 		if h.seq > before && !f.told.Knew(h.ev) {
-			f.event(h.ev, h.seq)
+			f.event(h.device, h.ev, h.seq)
 		}
 	}
 	return ok

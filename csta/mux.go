@@ -141,9 +141,10 @@ func (r *GetCSTAFeaturesResponse) Add(ms ...Message) {
 // Supports reports whether the service or event of m is listed.
 func (r *GetCSTAFeaturesResponse) Supports(m Message) bool {
 	e := catalog.byType[reflect.TypeOf(m).Elem()]
-	if e == nil || e.list == "" {
-		return false
-	}
+	return e != nil && e.list != "" && r.supports(e)
+}
+
+func (r *GetCSTAFeaturesResponse) supports(e *entry) bool {
 	var lists reflect.Value
 	if e.event {
 		lists = reflect.ValueOf(r.SupportedEvents)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -23,7 +24,10 @@ type Session struct {
 	line         bus.Line
 	written      string // the line as the client wrote it first
 	phoneContext string
+	dialect      Dialect
 	send         func(csta.Message)
+	unwatch      func() // ends systemNotices; nil where there are none
+	end          func(reason error)
 	log          *slog.Logger
 
 	mu       sync.Mutex
@@ -31,10 +35,16 @@ type Session struct {
 	last     int    // of the cross references given
 	stop     func() // ends the watch; nil while there is no monitor
 	up       bool
-	busy     bool         // a request is under way: the events that it causes wait
-	pending  []csta.Event // events that wait
+	busy     bool        // a request is under way: the events that it causes wait
+	pending  []lineEvent // events that wait
 	dialled  map[string]*dialledNumber
 	closed   bool
+}
+
+// A lineEvent is an event of the line, and how it calls the line.
+type lineEvent struct {
+	device string
+	ev     csta.Event
 }
 
 // A monitor is one MonitorStart of this dialog.
@@ -73,14 +83,25 @@ func (s *Session) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message
 // status tells a client whether its PBX can be reached. Clients of the field
 // give up on anything but "normal".
 func (s *Session) status(ctx context.Context) csta.SystemStatusValue {
-	if _, err := s.g.Bus.Line(ctx, s.line.Device); err != nil {
+	if _, err := s.look(ctx); err != nil {
 		return pbx.StatusDisabled
 	}
 	return pbx.StatusNormal
 }
 
+// look looks the line up anew. One that has become another device is no longer
+// this dialog's.
+func (s *Session) look(ctx context.Context) (bus.Line, error) {
+	line, err := s.g.Bus.Line(ctx, s.line.Number)
+	if err == nil && (line.PBX != s.line.PBX || line.Local != s.line.Local) {
+		s.Moved()
+		return line, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q is another device now", s.written)
+	}
+	return line, err
+}
+
 func (s *Session) features(ctx context.Context) (csta.Message, error) {
-	line, err := s.g.Bus.Line(ctx, s.line.Device)
+	line, err := s.look(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +132,11 @@ func (s *Session) monitorStart(ctx context.Context, r *csta.MonitorStart) (csta.
 		// Not under the lock: the bus calls back under one of its own.
 		stop, up := s.g.Bus.Watch(ctx, s.line, s)
 		s.mu.Lock()
-		s.stop, s.up = stop, up
+		if s.closed {
+			defer stop() // it ended meanwhile
+		} else {
+			s.stop, s.up = stop, up
+		}
 		s.mu.Unlock()
 	}
 	existing := true
@@ -148,6 +173,9 @@ func (s *Session) Close(error) {
 	s.mu.Unlock()
 	if stop != nil {
 		stop()
+	}
+	if s.unwatch != nil {
+		s.unwatch()
 	}
 }
 
@@ -190,7 +218,7 @@ func (s *Session) perform(ctx context.Context, req csta.Message) (csta.Message, 
 	s.mu.Lock()
 	s.busy = true
 	s.mu.Unlock()
-	resp, err := s.g.Bus.PBX(s.line.PBX).ServeCSTA(ctx, req)
+	resp, err := s.g.Bus.On(s.line).ServeCSTA(ctx, req)
 	if err == nil {
 		s.remember(resp, destination)
 		call := ""
@@ -199,7 +227,7 @@ func (s *Session) perform(ctx context.Context, req csta.Message) (csta.Message, 
 				call = c.CallID
 			}
 		})
-		s.present(resp, written, call)
+		s.present(resp, s.line.Device, written, call)
 	}
 	s.mu.Lock()
 	s.busy = false
@@ -263,7 +291,7 @@ func (s *Session) remember(resp csta.Message, destination string) {
 }
 
 // Event takes in an event of the line; see bus.Watcher.
-func (s *Session) Event(ev csta.Event) {
+func (s *Session) Event(device string, ev csta.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -273,10 +301,16 @@ func (s *Session) Event(ev csta.Event) {
 		s.pending = slices.Delete(s.pending, 0, 1)
 		s.log.Warn("too many events wait; the oldest is lost")
 	}
-	s.pending = append(s.pending, ev)
+	s.pending = append(s.pending, lineEvent{device, ev})
 	if s.up && !s.busy {
 		s.release()
 	}
+}
+
+// Moved ends the dialog: the line that the client means is another device now.
+// It opens another, for the line as it has become. See bus.Watcher.
+func (s *Session) Moved() {
+	s.end(errors.New("the digit plan was changed: the line is another device now"))
 }
 
 // Link takes in that the PBX is lost or back; see bus.Watcher.
@@ -287,13 +321,17 @@ func (s *Session) Link(up bool) {
 		return
 	}
 	s.up = up
-	for _, id := range s.crossRefs() {
+	ids := s.crossRefs()
+	if s.dialect.Link == NoticeBySystem {
+		ids = nil
+	}
+	for _, id := range ids {
 		m := s.monitors[id]
 		var ev csta.Event = &csta.OutOfServiceEvent{Device: csta.Party(s.line.Device)}
 		if up {
 			ev = &csta.BackInServiceEvent{Device: csta.Party(s.line.Device)}
 		}
-		s.tell(id, m, ev)
+		s.tell(id, m, s.line.Device, ev)
 	}
 	s.release()
 }
@@ -303,12 +341,12 @@ func (s *Session) release() {
 	if !s.up || s.busy {
 		return
 	}
-	for _, ev := range s.pending {
-		s.learn(ev)
+	for _, e := range s.pending {
+		s.learn(e.ev)
 		for _, id := range s.crossRefs() {
-			s.tell(id, s.monitors[id], ev)
+			s.tell(id, s.monitors[id], e.device, e.ev)
 		}
-		s.forget(ev)
+		s.forget(e.ev)
 	}
 	s.pending = nil
 }
@@ -323,14 +361,14 @@ func (s *Session) crossRefs() []string {
 }
 
 // tell sends an event to one monitor.
-func (s *Session) tell(id string, m *monitor, ev csta.Event) {
+func (s *Session) tell(id string, m *monitor, device string, ev csta.Event) {
 	if m.filter.Filters(ev) {
 		return
 	}
 	ev = csta.Clone(ev)
 	*ev.CrossRef() = id
 	_, call := csta.LocalConnection(ev)
-	s.presentLocked(ev, m.written, call)
+	s.presentLocked(ev, device, m.written, call)
 	s.send(ev)
 }
 
@@ -359,18 +397,18 @@ func (s *Session) forget(ev csta.Event) {
 	}
 }
 
-func (s *Session) present(m csta.Message, written, call string) {
+func (s *Session) present(m csta.Message, device, written, call string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.presentLocked(m, written, call)
+	s.presentLocked(m, device, written, call)
 }
 
-// presentLocked turns the numbers of a message into what the client expects,
-// in place.
-func (s *Session) presentLocked(m csta.Message, written, call string) {
+// presentLocked turns the numbers of a message, which calls the line device,
+// into what the client expects, in place.
+func (s *Session) presentLocked(m csta.Message, device, written, call string) {
 	csta.Numbers(m, func(n csta.Number) {
 		switch d := s.dialled[call]; {
-		case n.ID.ID == s.line.Device:
+		case n.ID.ID == device:
 			n.ID.ID = written
 		case d != nil && n.ID.ID == d.shown:
 			n.ID.ID = d.written
@@ -388,7 +426,7 @@ func (s *Session) presentLocked(m csta.Message, written, call string) {
 // uri writes a canonical number as clients read it (RFC 3966). What is not a
 // number stays as it is.
 func (s *Session) uri(number string) string {
-	if number == "" || strings.Trim(number, "+0123456789*#ABCD") != "" {
+	if s.dialect.Numbers == NumbersAsDigits || number == "" || strings.Trim(number, "+0123456789*#ABCD") != "" {
 		return number
 	}
 	if number[0] == '+' || s.phoneContext == "" {

@@ -94,9 +94,10 @@ incoming:
 `
 
 type bench struct {
-	t   *testing.T
-	pbx *scriptedPBX
-	gw  *Gateway
+	t      *testing.T
+	pbx    *scriptedPBX
+	digits *bus.Digits
+	gw     *Gateway
 }
 
 func newBench(t *testing.T, plan string) *bench {
@@ -116,13 +117,17 @@ func newBench(t *testing.T, plan string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p *digitmod.Plan
+	var config digitmod.Config
 	if plan != "" {
-		if p, err = digitmod.Parse([]byte(plan)); err != nil {
+		if config, err = digitmod.ReadConfig([]byte(plan)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a, err := bus.NewAdapter(bus.AdapterConfig{PBX: "main", Conn: conn, Driver: b.pbx, Lines: lines, Digits: bus.PlanDigits{Plan: p},
+	digits, err := bus.NewDigits(bus.DigitsConfig{PBX: "main", Conn: conn, Lines: lines, Config: config, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := bus.NewAdapter(bus.AdapterConfig{PBX: "main", Conn: conn, Driver: b.pbx, Lines: lines, Digits: digits,
 		Log: log, Backoff: pbx.Backoff{Min: time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +143,7 @@ func newBench(t *testing.T, plan string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(ears.Close)
+	b.digits = digits
 	b.gw = &Gateway{Bus: client, Log: log}
 	return b
 }
@@ -145,14 +151,17 @@ func newBench(t *testing.T, plan string) *bench {
 // desk is a client: its session, and what it was sent.
 type desk struct {
 	*Session
-	t    *testing.T
-	sent chan csta.Message
+	t     *testing.T
+	sent  chan csta.Message
+	ended chan struct{}
 }
 
 func (b *bench) open(p Peer) *desk {
 	b.t.Helper()
-	d := &desk{t: b.t, sent: make(chan csta.Message, 100)}
+	d := &desk{t: b.t, sent: make(chan csta.Message, 100), ended: make(chan struct{})}
 	p.Send, p.Log = func(m csta.Message) { d.sent <- m }, b.gw.Log
+	end := sync.OnceFunc(func() { close(d.ended) })
+	p.End = func(error) { d.Close(nil); end() }
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		s, err := b.gw.Open(b.t.Context(), p)
@@ -274,6 +283,59 @@ func TestCallers(t *testing.T) {
 		if ev.CalledDevice.String() != "tel:+16135925660" || ev.Connection.DeviceID.ID != "tel:+16135925660" {
 			t.Errorf("own line is shown as %s, %s", ev.CalledDevice, ev.Connection)
 		}
+	}
+}
+
+// The digit plan changes under an open dialog. Its line stays the device that it
+// was and is shown as the client writes it; its calls keep their numbers; and a
+// line that has become another device has its dialog ended.
+func TestPlanChanges(t *testing.T) {
+	b := newBench(t, plan)
+	change := func(old, new string) {
+		t.Helper()
+		c, err := digitmod.ReadConfig([]byte(strings.ReplaceAll(plan, old, new)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.digits.Change(t.Context(), bus.Edit{Base: b.digits.State().Revision,
+			To: func(digitmod.Config) (digitmod.Config, string, error) { return c, "changed", nil }}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := b.open(Peer{Line: "5660"})
+	full := b.open(Peer{Line: "tel:+16135925661"})
+	idle := b.open(Peer{Line: "tel:+16135925662"})
+	d.monitor("5660", nil)
+	full.monitor("tel:+16135925661", nil)
+	ring := func(call string) *csta.DeliveredEvent {
+		b.pbx.calls.Originated(call, pbx.Party{Device: "5663", Own: true}, csta.Party("5660"), pbx.CauseNewCall)
+		b.pbx.calls.Delivered(call, alice, pbx.CauseNewCall)
+		return next[*csta.DeliveredEvent](d)
+	}
+	if ev := ring("old"); ev.CallingDevice.String() != "tel:+16135925663" || ev.CalledDevice.String() != "5660" {
+		t.Errorf("%s → %s", ev.CallingDevice, ev.CalledDevice)
+	}
+	change("1613592", "1613777")
+	select {
+	case <-full.ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the dialog of a line that is another device now goes on")
+	}
+	if resp, err := csta.Call(t.Context(), idle, &csta.RequestSystemStatus{}); err != nil || resp.SystemStatus == pbx.StatusNormal {
+		t.Errorf("a line that is another device now is %v, %v", resp, err)
+	}
+	b.pbx.calls.Established("old", alice, pbx.CauseNormal)
+	if ev := next[*csta.EstablishedEvent](d); ev.CallingDevice.String() != "tel:+16135925663" || ev.AnsweringDevice.String() != "5660" {
+		t.Errorf("%s → %s", ev.CallingDevice, ev.AnsweringDevice)
+	}
+	if ev := ring("new"); ev.CallingDevice.String() != "tel:+16137775663" || ev.AlertingDevice.String() != "5660" {
+		t.Errorf("%s → %s", ev.CallingDevice, ev.AlertingDevice)
+	}
+	if _, err := csta.Call(t.Context(), d, &csta.MakeCall{CallingDevice: csta.Device("5660"), CalledDirectoryNumber: csta.Device("tel:+16137775661")}); err != nil || b.pbx.last() != "MakeCall 5660 5661" {
+		t.Errorf("%s, %v", b.pbx.last(), err)
+	}
+	if resp, err := csta.Call(t.Context(), d, &csta.RequestSystemStatus{}); err != nil || resp.SystemStatus != pbx.StatusNormal {
+		t.Errorf("%v, %v", resp, err)
 	}
 }
 

@@ -183,7 +183,7 @@ func Settings(ctx context.Context, h csta.Handler, device string, f *csta.GetCST
 func (t *Told) Difference(s *csta.SnapshotDeviceResponse, settings []csta.Event) []csta.Event {
 	var events []csta.Event
 	if s != nil {
-		events = t.callDifference(connections(s))
+		events = t.callDifference(s.Connections())
 	}
 	for _, ev := range settings {
 		kind, value, on := setting(ev)
@@ -192,13 +192,6 @@ func (t *Told) Difference(s *csta.SnapshotDeviceResponse, settings []csta.Event)
 		}
 	}
 	return events
-}
-
-func connections(s *csta.SnapshotDeviceResponse) []csta.SnapshotDeviceResponseInfo {
-	if s.CrossRefIDorSnapshotData == nil || s.CrossRefIDorSnapshotData.SnapshotData == nil {
-		return nil
-	}
-	return s.CrossRefIDorSnapshotData.SnapshotData.SnapshotDeviceResponseInfo
 }
 
 func (t *Told) callDifference(found []csta.SnapshotDeviceResponseInfo) []csta.Event {

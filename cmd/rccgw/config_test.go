@@ -106,12 +106,12 @@ func TestPeers(t *testing.T) {
 }
 
 func TestCheckAndHelp(t *testing.T) {
-	env := environ(t, "RCC_NATS_TOKEN=topsecret", "RCC_PBX=main", "RCC_SIP_SESSION_EXPIRES=60", "RCC_SIP_MIN_SE=60")
+	env := environ(t, "RCC_NATS_TOKEN=topsecret", "RCC_API_TOKEN=topsecret", "RCC_PBX=main", "RCC_SIP_SESSION_EXPIRES=60", "RCC_SIP_MIN_SE=60")
 	var out, errs bytes.Buffer
 	if code := run(t.Context(), []string{"-check"}, env, &out, &errs); code != exitOK {
 		t.Fatalf("%d: %s", code, errs.String())
 	}
-	for _, want := range []string{"RCC_NATS_TOKEN=***\n", "RCC_PBX=main\n", "RCC_PBX_MAIN_DRIVER=sim\n", "RCC_PBX_MAIN_LINES=*\n"} {
+	for _, want := range []string{"RCC_NATS_TOKEN=***\n", "RCC_API_TOKEN=***\n", "# digit plan of main: the bucket rcc_digits", "RCC_PBX=main\n", "RCC_PBX_MAIN_DRIVER=sim\n", "RCC_PBX_MAIN_LINES=*\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}

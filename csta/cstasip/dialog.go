@@ -19,6 +19,7 @@ type Dialog struct {
 	Line        string            // that lcs:line of the INVITE names, byte for byte; empty if it names none
 	RequestURI  string            // of the INVITE; see User
 	To, From    string            // URIs of the INVITE; see User
+	User        string            // who has authenticated, of Auth.Users; empty where nobody is asked
 	UserAgent   string            // of the client; empty if it does not tell
 	Peer        netip.AddrPort    // where the INVITE came from: the client or its proxy
 	Transport   string            // udp, tcp or tls: what the INVITE came over
@@ -29,6 +30,7 @@ type Dialog struct {
 
 	mu      sync.Mutex
 	session Session
+	errors  ErrorStyle
 	edition csta.Edition
 	updates bool      // the client allows UPDATE
 	source  flow      // what the last request came over
@@ -90,6 +92,10 @@ func (j *job) first() bool { return j.invite != nil && j.m.toTag == "" }
 // User returns the user part of a SIP URI, or the number of a tel URI with its
 // parameters, as they are written.
 func User(uri string) string { return uriUser(uri) }
+
+// SetErrorStyle says how this client wants refused services answered, other
+// than by Config.ErrorStyle. It is for Open to call.
+func (d *Dialog) SetErrorStyle(style ErrorStyle) { d.errors = style }
 
 // ID identifies the dialog: Call-ID and both tags.
 func (d *Dialog) ID() string { return d.leg.callID + ";" + d.leg.localTag + ";" + d.leg.remoteTag }
@@ -407,7 +413,7 @@ func (d *Dialog) service(ctx context.Context, j *job, req csta.Message, edition 
 		}
 		e := csta.AsError(err)
 		resp = e
-		if d.server.cfg.ErrorStyle == ErrorsInSIP {
+		if d.errors == ErrorsInSIP {
 			a.status = sipStatus(e)
 		}
 		d.server.log.Debug("service refused", "dialog", d.leg.callID, "line", d.Line, "error", err)

@@ -150,3 +150,114 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+// Whatever stands in an Authorization header, it lets nobody in who does not know
+// a password, and the challenge that it is told can be answered.
+func FuzzAuthorization(f *testing.F) {
+	s, err := NewServer(Config{Listen: []string{"udp://127.0.0.1:0"}, Open: func(context.Context, *Dialog) (Session, error) { return nil, nil },
+		Auth: &Auth{Users: map[string]Credential{"alice": {Password: "secret"}}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, v := range []string{
+		`Digest username="alice", realm="rccgw", nonce="n", uri="sip:r", response="00", cnonce="c", nc=00000001, qop=auth, algorithm=SHA-256`,
+		`digest Username = "al\"\\ice" ,realm=rccgw,	nonce="", uri="sip:r;x=<,>", qop="auth", nc=ffffffff`,
+		`Digest realm="rccgw", nonce="n", opaque="o", stale=TRUE, algorithm=MD5, qop="auth-int, auth"`,
+		`Basic YTpi`, `Digest "`, `Digest ,=,`, `Digest`,
+	} {
+		f.Add(v)
+	}
+	parser := newParser()
+	f.Fuzz(func(t *testing.T, value string) {
+		m := &message{method: register, callID: "a", from: "<sip:a@b>;tag=1", to: "<sip:alice@d>", vias: []string{"SIP/2.0/UDP h"},
+			headers: []sip.Header{sip.NewHeader("Authorization", value)}}
+		a := s.registered(m)
+		if a.status != 400 && a.status != 401 {
+			t.Fatalf("status %d", a.status)
+		}
+		text := m.response(a, "tag").String()
+		parsed, err := parser.ParseSIP([]byte(text))
+		if err != nil {
+			t.Fatalf("answered with %q: %v", text, err)
+		}
+		again, err := newMessage(parsed, flow{})
+		if err != nil {
+			t.Fatalf("answered with %q: %v", text, err)
+		}
+		challenges := values(again, "WWW-Authenticate")
+		if len(challenges) != 2 && a.status == 401 {
+			t.Errorf("challenged with %q", challenges)
+		}
+		for _, c := range append(challenges, value) {
+			_, ok := readChallenge(c)
+			if !ok && c != value {
+				t.Errorf("cannot be answered: %q", c)
+			}
+			l := login{user: "alice", password: "secret"}
+			if l.meet(&message{status: 401, headers: []sip.Header{sip.NewHeader("WWW-Authenticate", c)}}, map[string]bool{}) != ok {
+				t.Errorf("met: %q", c)
+			}
+			signed := l.sign(sip.NewRequest(register, sip.Uri{Scheme: "sip", Host: "d"}))
+			if len(signed) == 1 != ok || ok && hasControl(signed[0].Value()) {
+				t.Errorf("answered %q with %q", c, signed)
+			}
+		}
+	})
+}
+
+// Whatever a REGISTER asks for, what is bound then is listed as something that
+// could be asked for again.
+func FuzzContacts(f *testing.F) {
+	a, err := newAuthority(Auth{Users: map[string]Credential{"alice": {Password: "secret"}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for contact, expires := range map[string]string{
+		`"Alice" <sip:a@192.0.2.7;transport=tcp>;q=0.7;+sip.instance="<urn:x>", sip:b@h;expires=600`: "7200",
+		`*`: "0", `<sip:[::1]:5060>;expires="60"`: "", `<sip:a@h?x=y>;;=;q=1.000`: "-1", `<sips:a:b@h>;expires=59`: "60", `<`: "x",
+	} {
+		f.Add(contact, expires)
+	}
+	f.Fuzz(func(t *testing.T, text, expires string) {
+		if strings.ContainsAny(text+expires, "\r\n") {
+			t.Skip()
+		}
+		m := &message{callID: "a", cseq: 1, headers: []sip.Header{sip.NewHeader("Contact", text), sip.NewHeader("Expires", expires)}}
+		contacts, all, refused := a.contacts(m)
+		if refused.status != 200 {
+			return
+		}
+		var r registrar
+		defer r.close()
+		now := time.Now()
+		r.mu.Lock()
+		refused = r.update(a, "alice", m, contacts, all, now)
+		list := r.list("alice", now)
+		r.mu.Unlock()
+		if refused.status != 200 {
+			return
+		}
+		bound := strings.Count(list, "\r\n")
+		if bound != r.total || bound > a.MaxContacts {
+			t.Fatalf("%d are bound, listed %q", r.total, list)
+		}
+		again := &message{callID: "a", cseq: 2}
+		for line := range strings.SplitSeq(strings.TrimSuffix(list, "\r\n"), "\r\n") {
+			name, value, _ := strings.Cut(line, ": ")
+			if bound > 0 {
+				again.headers = append(again.headers, sip.NewHeader(name, value))
+			}
+		}
+		contacts, _, refused = a.contacts(again)
+		if refused.status != 200 || len(contacts) != bound {
+			t.Fatalf("listed %q, read %v, %v", list, contacts, refused)
+		}
+		r.mu.Lock()
+		refused = r.update(a, "alice", again, contacts, false, now)
+		same := r.list("alice", now)
+		r.mu.Unlock()
+		if refused.status != 200 || same != list {
+			t.Fatalf("%v; listed %q, then %q", refused, list, same)
+		}
+	})
+}

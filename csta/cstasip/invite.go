@@ -235,7 +235,7 @@ func (s *Server) invited(tx *inviteTx, t *sip.ServerTx) {
 	tx.begin(t)
 	d := &Dialog{
 		RequestURI: m.uri.String(), UserAgent: m.header("user-agent"),
-		Peer: m.flow.peer, Transport: m.flow.network, server: s, source: m.flow,
+		Peer: m.flow.peer, Transport: m.flow.network, server: s, source: m.flow, errors: s.cfg.ErrorStyle,
 	}
 	if m.flow.conn != nil {
 		d.Certificate = m.flow.conn.cert.Load()
@@ -261,6 +261,9 @@ func (s *Server) invited(tx *inviteTx, t *sip.ServerTx) {
 		a = answer{status: 503, headers: "Retry-After: 60\r\n"}
 	}
 	s.mu.Unlock()
+	if a.status == 200 && s.auth != nil && s.auth.Dialogs {
+		d.User, a = s.authenticate(m)
+	}
 	if a.status == 200 {
 		a = s.invitable(m)
 	}

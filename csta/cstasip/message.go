@@ -347,7 +347,7 @@ func (m *message) topVia(v string) string {
 }
 
 var reasons = map[int]string{
-	100: "Trying", 200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+	100: "Trying", 200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 401: "Unauthorized", 405: "Method Not Allowed", 423: "Interval Too Brief",
 	408: "Request Timeout", 413: "Request Entity Too Large", 415: "Unsupported Media Type",
 	416: "Unsupported URI Scheme", 420: "Bad Extension", 422: "Session Interval Too Small",
 	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",

@@ -43,7 +43,12 @@ type Config struct {
 	SessionExpires, MinSE time.Duration
 
 	// ErrorStyle says how a refused service is answered; ErrorsInCSTA if empty.
+	// See Dialog.SetErrorStyle.
 	ErrorStyle ErrorStyle
+
+	// Auth has REGISTER accepted, and INVITE authenticated if it says so; nil:
+	// REGISTER is refused with 405, and nobody is asked who he is.
+	Auth *Auth
 
 	// Open is called for each INVITE that could be accepted, in a goroutine of
 	// its own, and returns the dialog's session. Its error refuses the INVITE:
@@ -93,6 +98,9 @@ type Server struct {
 	bad   quietLog
 
 	newTag func() string // of dialogs
+
+	auth     *authority // nil: REGISTER is not for us
+	bindings registrar
 
 	ctx    context.Context // of all requests; ends when the server stops
 	cancel context.CancelFunc
@@ -156,6 +164,12 @@ func NewServer(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Log, newTag: newTag,
 		dialogs: map[string]*Dialog{}, invites: map[string]*inviteTx{}, byTag: map[string]*inviteTx{},
 		done: make(chan struct{}),
+	}
+	if cfg.Auth != nil {
+		var err error
+		if s.auth, err = newAuthority(*cfg.Auth); err != nil {
+			return nil, err
+		}
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.core.init(hostNetwork{}, cfg.Log, cfg.TLS, cfg.Advertise)
@@ -258,6 +272,7 @@ func (s *Server) stop() {
 			d.end(ErrShutdown, false, nil)
 		}
 		s.core.halt()
+		s.bindings.close()
 		s.core.close()
 		s.mu.Lock()
 		for _, tx := range s.invites {
@@ -338,8 +353,9 @@ func (s *Server) arrived(t *ticket) {
 	}
 	scheme := strings.ToLower(m.uri.Scheme)
 	switch {
-	case !known(m.method):
-		t.answer = &answer{status: 405, headers: allowLine}
+	case m.method == register && s.auth != nil: // answered by serve
+	case m.method == register, !known(m.method):
+		t.answer = &answer{status: 405, headers: s.allowLine()}
 	case m.toTag != "":
 		t.answer = &answer{status: 481}
 	case scheme != "sip" && scheme != "sips" && scheme != "tel" && scheme != "":
@@ -378,6 +394,8 @@ func (s *Server) serve(t *ticket, tx *sip.ServerTx) {
 		t.job.dialog.deposit(t.job, t.m, tx)
 	case t.invite != nil && t.m.toTag == "":
 		s.invited(t.invite, tx)
+	case t.m.method == register:
+		s.respond(tx, t.m, s.registered(t.m), statelessTag(t.m))
 	default:
 		tx.Terminate() // a repetition that was answered and acknowledged
 	}
@@ -409,7 +427,7 @@ func (s *Server) reject(t *ticket, tx *sip.ServerTx) {
 
 func known(method string) bool {
 	switch method {
-	case invite, ack, bye, cancel, info, update, options:
+	case invite, ack, bye, cancel, info, update, options, register:
 		return true
 	}
 	return false
@@ -422,13 +440,21 @@ const (
 
 // capabilities answers OPTIONS (RFC 3261 §11.2).
 func (s *Server) capabilities() answer {
-	a := answer{status: 200, headers: allowLine + acceptLine + "Supported: timer\r\n" + s.agentLine()}
+	a := answer{status: 200, headers: s.allowLine() + acceptLine + "Supported: timer\r\n" + s.agentLine()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
 		a = answer{status: 503, headers: "Retry-After: 10\r\n"}
 	}
 	return a
+}
+
+// allowLine lists what is allowed outside of dialogs.
+func (s *Server) allowLine() string {
+	if s.auth == nil {
+		return allowLine
+	}
+	return "Allow: " + allow + ", " + register + "\r\n"
 }
 
 func (s *Server) agentLine() string {
@@ -530,6 +556,10 @@ type Stats struct {
 	Refused       uint64             // peers and connections turned away
 	Panics        uint64             // in sessions, or ours
 
+	Registrations int    // bindings now
+	Challenges    uint64 // 401 to requests with no credentials, or with a nonce that is used up
+	AuthFailures  uint64 // 401 to a wrong name or password
+
 	EventsSent       uint64 // INFOs sent
 	EventsAnswered   uint64 // by a 2xx
 	EventsRefused    uint64 // by another status
@@ -546,6 +576,7 @@ type Outcome struct {
 
 type counters struct {
 	opened, ended, repeated, malformed, refused, panics                          atomic.Uint64
+	challenged, authFailed                                                       atomic.Uint64
 	sent, eventsAnswered, eventsRefused, unanswered, eventsDropped, eventsForced atomic.Uint64
 
 	mu       sync.Mutex
@@ -574,6 +605,7 @@ func (s *Server) Stats() Stats {
 		Dialogs: open, Connections: s.connections(),
 		Opened: c.opened.Load(), Ended: c.ended.Load(), Repeated: c.repeated.Load(),
 		Malformed: c.malformed.Load(), Refused: c.refused.Load(), Panics: c.panics.Load(),
+		Registrations: s.bindings.count(), Challenges: c.challenged.Load(), AuthFailures: c.authFailed.Load(),
 		EventsSent: c.sent.Load(), EventsAnswered: c.eventsAnswered.Load(), EventsRefused: c.eventsRefused.Load(),
 		EventsUnanswered: c.unanswered.Load(), EventsDropped: c.eventsDropped.Load(), EventsHeld: c.eventsForced.Load(),
 		Requests: map[Outcome]uint64{},

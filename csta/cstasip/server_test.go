@@ -107,6 +107,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"CANCEL of nothing":             {cancel, "", nil, "", 481, ""},
 		"another method":                {"SUBSCRIBE", "", nil, "", 405, "allow: " + allow},
 		"another method in a dialog":    {"REFER", "", nil, "nobody", 405, "allow: " + allow},
+		"REGISTER, and no registrar":    {"REGISTER", "", nil, "", 405, "allow: " + allow},
 		"a method that nobody knows":    {"FROBNICATE", "", nil, "", 405, "allow: " + allow},
 		"OPTIONS":                       {options, "", nil, "", 200, "accept: application/csta+xml"},
 		"OPTIONS lists methods":         {options, "", nil, "", 200, "allow: " + allow},

@@ -2,6 +2,7 @@ package pbxtest
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"rccgw/csta"
@@ -13,6 +14,7 @@ import (
 func refusalScenarios() []scenario {
 	return []scenario{
 		{name: "services that are not offered", play: notOffered},
+		{name: "services that are offered", play: offered},
 		{name: "unknown line", play: unknownLine},
 		{name: "unknown connection", play: unknownConnection},
 		{name: "malformed arguments", play: malformed},
@@ -38,77 +40,51 @@ func refusalScenarios() []scenario {
 	}
 }
 
-// sample returns a request of the type of m about a's connection in call; where
-// two are needed, both are that.
-func sample(m csta.Message, a *actor, call string) csta.Message {
-	conn := csta.Connection(call, a.ID)
-	device := csta.Device(a.ID)
-	number := csta.Device(a.Number) // refused where it counts before it is dialled
-	switch m.(type) {
-	case *csta.MakeCall:
-		return &csta.MakeCall{CallingDevice: device, CalledDirectoryNumber: number, AutoOriginate: doNotPrompt}
-	case *csta.AnswerCall:
-		return &csta.AnswerCall{CallToBeAnswered: conn}
-	case *csta.ClearConnection:
-		return &csta.ClearConnection{ConnectionToBeCleared: conn}
-	case *csta.HoldCall:
-		return &csta.HoldCall{CallToBeHeld: conn}
-	case *csta.RetrieveCall:
-		return &csta.RetrieveCall{CallToBeRetrieved: conn}
-	case *csta.ConsultationCall:
-		return &csta.ConsultationCall{ExistingCall: conn, ConsultedDevice: number}
-	case *csta.AlternateCall:
-		return &csta.AlternateCall{HeldCall: conn, ActiveCall: conn}
-	case *csta.ReconnectCall:
-		return &csta.ReconnectCall{HeldCall: conn, ActiveCall: conn}
-	case *csta.TransferCall:
-		return &csta.TransferCall{HeldCall: conn, ActiveCall: conn}
-	case *csta.SingleStepTransferCall:
-		return &csta.SingleStepTransferCall{ActiveCall: conn, TransferredTo: number}
-	case *csta.DeflectCall:
-		return &csta.DeflectCall{CallToBeDiverted: conn, NewDestination: number}
-	case *csta.GetForwarding:
-		return &csta.GetForwarding{Device: device}
-	case *csta.SetForwarding:
-		return &csta.SetForwarding{Device: device, ForwardingType: immediate, ForwardDN: number}
-	case *csta.GetDoNotDisturb:
-		return &csta.GetDoNotDisturb{Device: device}
-	case *csta.SetDoNotDisturb:
-		return &csta.SetDoNotDisturb{Device: device}
-	case *csta.SnapshotDevice:
-		return &csta.SnapshotDevice{SnapshotObject: device}
-	}
-	return m
-}
-
-// perLine reports whether a service is the driver's: the gateway answers for
-// status, features and monitors.
-func perLine(m csta.Message) bool {
-	switch m.(type) {
-	case *csta.GetCSTAFeatures, *csta.RequestSystemStatus, *csta.SystemStatus, *csta.MonitorStart, *csta.MonitorStop:
-		return false
-	}
-	return csta.Response(m) != nil
-}
-
 func notOffered(s *stage) {
-	for _, m := range csta.Messages() {
-		if perLine(m) && !s.A.Features.Supports(m) {
+	for _, m := range requests() {
+		if !s.A.Features.Supports(m) {
 			s.refused(s.A, sample(m, s.A, "none"), csta.Operation, "serviceNotSupported")
 		}
 	}
 }
 
+// What is offered is there: where it cannot work, it says what of the state or of
+// the arguments forbids it.
+func offered(s *stage) {
+	for _, m := range requests() {
+		if !s.A.Features.Supports(m) {
+			continue
+		}
+		req := sample(m, s.A, "no-such-call")
+		csta.Numbers(req, func(n csta.Number) {
+			if n.Role == csta.Identity {
+				n.ID.ID = noLine
+			}
+		})
+		name := csta.Name(req)
+		_, err := s.try(s.A, req)
+		e := new(csta.Error)
+		if !errors.As(err, &e) || e.Class != csta.Operation && e.Class != csta.StateIncompatibility ||
+			e.Value == "serviceNotSupported" || e.Value == "generic" {
+			s.Errorf("%s: %s is offered, and answers %v where it cannot work", s.A.name, name, err)
+		}
+	}
+	s.unmoved()
+}
+
+// noLine is a line that no bench has.
+const noLine = "799999"
+
 func unknownLine(s *stage) {
-	for _, m := range csta.Messages() {
-		if !perLine(m) || !s.A.Features.Supports(m) {
+	for _, m := range requests() {
+		if !s.A.Features.Supports(m) {
 			continue
 		}
 		req := sample(m, s.A, "none")
 		identity := false
 		csta.Numbers(req, func(n csta.Number) {
 			if n.Role == csta.Identity {
-				n.ID.ID, identity = "799999", true
+				n.ID.ID, identity = noLine, true
 			}
 		})
 		if identity {
@@ -118,15 +94,21 @@ func unknownLine(s *stage) {
 }
 
 // connected are the services that are about a connection.
-func connected() []csta.Message {
-	return services(&csta.AnswerCall{}, &csta.ClearConnection{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{}, &csta.AlternateCall{},
-		&csta.ReconnectCall{}, &csta.TransferCall{}, &csta.SingleStepTransferCall{}, &csta.DeflectCall{})
+func connected(a *actor) (list []csta.Message) {
+	for _, m := range requests() {
+		about := false
+		csta.Connections(sample(m, a, "none"), func(*csta.ConnectionID) { about = true })
+		if about && !monitoring(m) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 var badConnections = []string{"invalidConnectionID", "invalidCallID", "invalidActiveConnectionID", "invalidHeldConnectionID", "invalidActiveCallID", "invalidHeldCallID"}
 
 func unknownConnection(s *stage) {
-	for _, m := range connected() {
+	for _, m := range connected(s.A) {
 		if s.A.Features.Supports(m) {
 			s.refused(s.A, sample(m, s.A, "no-such-call"), csta.Operation, badConnections...)
 		}
@@ -158,7 +140,7 @@ func malformed(s *stage) {
 				s.refused(s.A, req, csta.Operation)
 			}
 		}
-		for _, m := range connected() {
+		for _, m := range connected(s.A) {
 			if !s.A.Features.Supports(m) || number == "" {
 				continue // the line itself is meant
 			}
@@ -193,7 +175,7 @@ func wrongState(s *stage, a *actor, call string, forbidden ...csta.Message) {
 func clearedBefore(s *stage) {
 	call := s.talk(s.A, s.B)
 	s.hangsUp(s.A, call, s.B)
-	for _, m := range connected() {
+	for _, m := range connected(s.A) {
 		if s.A.Features.Supports(m) {
 			s.refused(s.A, sample(m, s.A, call), csta.Operation, badConnections...)
 		}

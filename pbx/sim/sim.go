@@ -80,6 +80,7 @@ func (s *Sim) Services(m *csta.Mux) {
 	csta.Handle(m, linked(s, s.getDoNotDisturb))
 	csta.Handle(m, linked(s, s.setDoNotDisturb))
 	csta.Handle(m, linked(s, s.snapshotDevice))
+	csta.Handle(m, linked(s, s.snapshotCall))
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
 		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{},
 		&csta.ConnectionClearedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
