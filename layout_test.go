@@ -84,7 +84,7 @@ func TestAsyncAPI(t *testing.T) {
 	var services, events []string
 	for _, m := range csta.Messages() {
 		switch m.(type) {
-		case *csta.RequestSystemStatus, *csta.MonitorStart, *csta.MonitorStop:
+		case *csta.RequestSystemStatus, *csta.MonitorStart, *csta.MonitorStop, *csta.ChangeMonitorFilter:
 			continue // the gateway's own
 		case *csta.SystemStatus:
 			events = append(events, "SystemStatus")

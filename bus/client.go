@@ -81,6 +81,9 @@ type exchange struct {
 	taking bool                 // snapshots are being taken
 	follow map[string]*followed // by the PBX's device
 	links  map[LinkWatcher]struct{}
+
+	calls       map[string]*watchedCall            // that are watched as a whole, by callID
+	callWatches map[string]map[*callWatch]struct{} // by the device whose calls are
 }
 
 // NewClient returns a client on the connection, which stays the caller's.
@@ -204,7 +207,8 @@ func (c *Client) connection(up bool) {
 func (c *Client) exchange(name string) *exchange {
 	x := c.pbxs[name]
 	if x == nil {
-		x = &exchange{name: name, follow: map[string]*followed{}, links: map[LinkWatcher]struct{}{}}
+		x = &exchange{name: name, follow: map[string]*followed{}, links: map[LinkWatcher]struct{}{},
+			calls: map[string]*watchedCall{}, callWatches: map[string]map[*callWatch]struct{}{}}
 		c.pbxs[name] = x
 	}
 	return x
@@ -270,7 +274,8 @@ func (c *Client) gone(x *exchange) {
 }
 
 // expire notices the adapters that were killed: a bucket drops an entry that is
-// too old without telling who watches it.
+// too old without telling who watches it. It also asks after calls that may be
+// over.
 func (c *Client) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -279,6 +284,7 @@ func (c *Client) expire() {
 			c.log.Warn("the adapter is gone", "pbx", x.name, "instance", x.entry.Instance)
 			c.gone(x)
 		}
+		c.inquireAgain(x)
 	}
 }
 
@@ -300,6 +306,9 @@ func (c *Client) refresh(x *exchange) {
 	x.taking, x.stale = true, false
 	for _, f := range x.follow {
 		f.holding = true
+	}
+	for _, k := range x.calls {
+		k.holding = true
 	}
 	c.work.Go(func() { c.resync(x) })
 }
@@ -352,6 +361,7 @@ func (c *Client) event(m *nats.Msg) {
 		defer c.refresh(x)
 	}
 	x.epoch, x.seq, x.heard = epoch, seq, true
+	at := moment{epoch, seq}
 	if device == "" {
 		var s csta.SystemStatus
 		if err := json.Unmarshal(m.Data, &s); err == nil {
@@ -360,8 +370,9 @@ func (c *Client) event(m *nats.Msg) {
 		}
 		return
 	}
-	f := x.follow[m.Header.Get(headerDevice)]
-	if f == nil {
+	local := m.Header.Get(headerDevice)
+	f := x.follow[local]
+	if f == nil && !x.watchesCalls(local) {
 		return
 	}
 	msg, ok := csta.New(kind)
@@ -374,7 +385,12 @@ func (c *Client) event(m *nats.Msg) {
 		c.log.Warn("event not understood", "subject", m.Subject, "error", err)
 		return
 	}
-	f.event(device, ev, seq)
+	if f != nil {
+		f.event(device, ev, at)
+	}
+	if x.watchesCalls(local) {
+		c.callEvent(x, local, ev, at)
+	}
 }
 
 // Line finds the PBX of the line that a client wrote, and what the line can do.

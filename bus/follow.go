@@ -20,14 +20,27 @@ type followed struct {
 	told     *pbx.Told
 	holding  bool // a snapshot is due; events wait in held
 	held     []heldEvent
+	stock    moment // of the last snapshot
 }
 
-// A heldEvent is an event of a device, which it calls by this number.
 type heldEvent struct {
+	ev csta.Event
+	at moment
+	// device is what the event of a followed device calls it, and of a watched
+	// call which of the PBX's devices reported it.
 	device string
-	ev     csta.Event
-	seq    uint64
 }
+
+// A moment is a place in the sequence of a PBX's events: that of an event, or of
+// a snapshot, which shows all events up to it and perhaps more.
+type moment struct {
+	epoch string
+	seq   uint64
+}
+
+// shows reports whether a snapshot of the moment shows an event. It may be taken
+// in before the events that it shows: they come by another way.
+func (m moment) shows(at moment) bool { return at.epoch == m.epoch && at.seq <= m.seq }
 
 // Watch tells w what happens at the line from now on, until stop is called;
 // up says whether the PBX can be reached now. Neither is to be called by a
@@ -139,11 +152,19 @@ func (c *Client) renewWatches() {
 }
 
 // event passes an event on, or keeps it until the snapshot is there.
-func (f *followed) event(device string, ev csta.Event, seq uint64) {
+func (f *followed) event(device string, ev csta.Event, at moment) {
 	if f.holding {
-		f.held = append(f.held, heldEvent{device, ev, seq})
+		f.held = append(f.held, heldEvent{ev, at, device})
 		return
 	}
+	if f.stock.shows(at) {
+		return
+	}
+	f.pass(device, ev)
+}
+
+// pass tells the watchers of an event, which calls the line device.
+func (f *followed) pass(device string, ev csta.Event) {
 	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" && !f.told.In(call) {
 		return // the end of a call that the device was not in when it was first watched
 	}
@@ -170,6 +191,9 @@ func (c *Client) resync(x *exchange) {
 			failed = true
 		}
 	}
+	if !c.surveyCalls(x) {
+		failed = true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x.taking = false
@@ -187,10 +211,7 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	resp, before, err := c.perform(ctx, f.Line, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.Device)})
-	var snapshot *csta.SnapshotDeviceResponse
-	if err == nil {
-		snapshot, _ = resp.(*csta.SnapshotDeviceResponse)
-	}
+	snapshot, _ := resp.(*csta.SnapshotDeviceResponse)
 	var settings []csta.Event
 	ok := err == nil || !f.Features.Supports(&csta.SnapshotDevice{})
 	if ok && report {
@@ -203,19 +224,20 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	f.held = nil
 	if !ok {
 		c.log.Warn("no snapshot", "pbx", x.name, "line", f.Device, "error", err)
+	} else if err == nil {
+		f.stock = moment{x.epoch, before}
 	}
 	for _, ev := range f.told.Difference(snapshot, settings) {
 		if report {
-			f.event(f.Device, ev, 0)
+			f.pass(f.Device, ev)
 		} else {
 			f.told.Note(ev)
 		}
 	}
-	// The snapshot is newer than the events before it, and may show a part of
-	// those after it.
+	// The snapshot may show a part of the events after it, too.
 	for _, h := range held {
-		if h.seq > before && !f.told.Knew(h.ev) {
-			f.event(h.device, h.ev, h.seq)
+		if !f.told.Knew(h.ev) {
+			f.event(h.device, h.ev, h.at)
 		}
 	}
 	return ok

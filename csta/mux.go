@@ -119,6 +119,12 @@ func (m *Mux) Features(device string) *GetCSTAFeaturesResponse {
 
 // add lists the entry's feature.
 func (r *GetCSTAFeaturesResponse) add(e *entry) {
+	if r.SupportedServices == nil {
+		r.SupportedServices = new(SupportedServices)
+	}
+	if r.SupportedEvents == nil {
+		r.SupportedEvents = new(SupportedEvents)
+	}
 	lists := reflect.ValueOf(r.SupportedServices).Elem()
 	if e.event {
 		lists = reflect.ValueOf(r.SupportedEvents).Elem()

@@ -28,7 +28,9 @@ type Gateway struct {
 	PhoneContext string
 	// Directory names the line of a SIP user who does not say which it is.
 	Directory map[string]string
-	Log       *slog.Logger
+	// MaxMonitors is how many monitors a session may have; 100 if zero.
+	MaxMonitors int
+	Log         *slog.Logger
 }
 
 // A Peer is who opens a session.
@@ -43,7 +45,8 @@ type Peer struct {
 	Lines *digitmod.Lines
 	// Dialect is what the client expects where the standard leaves a choice.
 	Dialect Dialect
-	// Send queues an event or a SystemStatus to the client. It must not block.
+	// Send queues an event or a request to the client: a SystemStatus, or the
+	// MonitorStop of a monitor that ended with its call. It must not block.
 	Send func(csta.Message)
 	// End ends the dialog, which closes the session. It may be called while a
 	// request is served, and more than once.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -15,8 +14,10 @@ import (
 	"rccgw/pbx"
 )
 
-// maxPending bounds the events that wait for a PBX to come back.
-const maxPending = 1000
+const (
+	maxPending = 1000 // events that wait for a PBX to come back
+	maxDialled = 1000 // calls whose dialled number is noted: without a monitor no end of a call is told
+)
 
 // A Session serves one client's dialog. Its requests come one at a time.
 type Session struct {
@@ -33,24 +34,19 @@ type Session struct {
 	mu       sync.Mutex
 	monitors map[string]*monitor
 	last     int    // of the cross references given
-	stop     func() // ends the watch; nil while there is no monitor
+	stop     func() // ends the watch of the line; nil while there is none
 	up       bool
-	busy     bool        // a request is under way: the events that it causes wait
-	pending  []lineEvent // events that wait
+	busy     bool      // a request is under way: the events that it causes wait
+	pending  []waiting // events that wait
 	dialled  map[string]*dialledNumber
 	closed   bool
 }
 
-// A lineEvent is an event of the line, and how it calls the line.
-type lineEvent struct {
-	device string
+// A waiting event is for one monitor of type call, or for all of type device.
+type waiting struct {
+	device string // what it calls the line
 	ev     csta.Event
-}
-
-// A monitor is one MonitorStart of this dialog.
-type monitor struct {
-	written string // the device as this monitor's request wrote it
-	filter  *csta.MonitorFilter
+	to     *monitor // nil: all of type device
 }
 
 // A dialledNumber is what the client wrote to make a call, and how the PBX
@@ -73,6 +69,8 @@ func (s *Session) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message
 		return s.monitorStart(ctx, r)
 	case *csta.MonitorStop:
 		return s.monitorStop(r)
+	case *csta.ChangeMonitorFilter:
+		return s.changeMonitorFilter(r)
 	}
 	if csta.Response(req) == nil {
 		return nil, csta.Errorf(csta.Operation, "invalidMsgID", "%s is not a request", csta.Name(req))
@@ -107,76 +105,25 @@ func (s *Session) features(ctx context.Context) (csta.Message, error) {
 	}
 	resp := csta.Clone(line.Features)
 	resp.Add(&csta.GetCSTAFeatures{}, &csta.RequestSystemStatus{}, &csta.SystemStatus{}, &csta.MonitorStart{}, &csta.MonitorStop{},
-		&csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{})
+		&csta.ChangeMonitorFilter{}, &csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{})
+	if hasCallMonitors(line) {
+		resp.Add(&csta.CallClearedEvent{})
+	}
 	return resp, nil
-}
-
-func (s *Session) monitorStart(ctx context.Context, r *csta.MonitorStart) (csta.Message, error) {
-	device := r.MonitorObject.DeviceObject
-	if device.ID == "" {
-		return nil, csta.Errorf(csta.Operation, "invalidMonitorObject", "only devices can be monitored")
-	}
-	if r.MonitorType == "call" {
-		return nil, csta.Errorf(csta.Operation, "invalidMonitorType", "only monitors of type device are supported")
-	}
-	if !s.own(device.ID) {
-		return nil, s.errNotOwn(device.ID)
-	}
-	s.mu.Lock()
-	s.last++
-	id := strconv.Itoa(s.last)
-	s.monitors[id] = &monitor{written: device.ID, filter: r.RequestedMonitorFilter}
-	first := s.stop == nil
-	s.mu.Unlock()
-	if first {
-		// Not under the lock: the bus calls back under one of its own.
-		stop, up := s.g.Bus.Watch(ctx, s.line, s)
-		s.mu.Lock()
-		if s.closed {
-			defer stop() // it ended meanwhile
-		} else {
-			s.stop, s.up = stop, up
-		}
-		s.mu.Unlock()
-	}
-	existing := true
-	return &csta.MonitorStartResponse{MonitorCrossRefID: id, ActualMonitorFilter: r.RequestedMonitorFilter, MonitorExistingCalls: &existing}, nil
-}
-
-func (s *Session) monitorStop(r *csta.MonitorStop) (csta.Message, error) {
-	s.mu.Lock()
-	if s.monitors[r.MonitorCrossRefID] == nil {
-		s.mu.Unlock()
-		return nil, csta.Errorf(csta.Operation, "invalidMonitorCrossRefID", "there is no monitor %q in this dialog", r.MonitorCrossRefID)
-	}
-	delete(s.monitors, r.MonitorCrossRefID)
-	stop := s.stop
-	if len(s.monitors) > 0 {
-		stop = nil
-	} else {
-		s.stop = nil
-		s.pending = nil
-	}
-	s.mu.Unlock()
-	if stop != nil {
-		stop()
-	}
-	return &csta.MonitorStopResponse{}, nil
 }
 
 // Close frees the monitors. No event is sent after it.
 func (s *Session) Close(error) {
 	s.mu.Lock()
-	stop := s.stop
-	s.stop, s.closed, s.pending = nil, true, nil
-	clear(s.monitors)
+	s.closed = true
+	var stops []func()
+	for id, m := range s.monitors {
+		stops = append(stops, m.stop)
+		delete(s.monitors, id)
+	}
+	stops = append(stops, s.idle(), s.unwatch)
 	s.mu.Unlock()
-	if stop != nil {
-		stop()
-	}
-	if s.unwatch != nil {
-		s.unwatch()
-	}
+	end(stops...)
 }
 
 // own reports whether what a client wrote means the session's line.
@@ -287,11 +234,16 @@ func (s *Session) remember(resp csta.Message, destination string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.dialled) == maxDialled {
+		clear(s.dialled)
+	}
 	s.dialled[call] = &dialledNumber{written: destination}
 }
 
 // Event takes in an event of the line; see bus.Watcher.
-func (s *Session) Event(device string, ev csta.Event) {
+func (s *Session) Event(device string, ev csta.Event) { s.take(waiting{device: device, ev: ev}) }
+
+func (s *Session) take(e waiting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -301,7 +253,7 @@ func (s *Session) Event(device string, ev csta.Event) {
 		s.pending = slices.Delete(s.pending, 0, 1)
 		s.log.Warn("too many events wait; the oldest is lost")
 	}
-	s.pending = append(s.pending, lineEvent{device, ev})
+	s.pending = append(s.pending, e)
 	if s.up && !s.busy {
 		s.release()
 	}
@@ -321,17 +273,12 @@ func (s *Session) Link(up bool) {
 		return
 	}
 	s.up = up
-	ids := s.crossRefs()
-	if s.dialect.Link == NoticeBySystem {
-		ids = nil
-	}
-	for _, id := range ids {
-		m := s.monitors[id]
+	if s.dialect.Link != NoticeBySystem {
 		var ev csta.Event = &csta.OutOfServiceEvent{Device: csta.Party(s.line.Device)}
 		if up {
 			ev = &csta.BackInServiceEvent{Device: csta.Party(s.line.Device)}
 		}
-		s.tell(id, m, s.line.Device, ev)
+		s.tell(waiting{device: s.line.Device, ev: ev})
 	}
 	s.release()
 }
@@ -343,33 +290,10 @@ func (s *Session) release() {
 	}
 	for _, e := range s.pending {
 		s.learn(e.ev)
-		for _, id := range s.crossRefs() {
-			s.tell(id, s.monitors[id], e.device, e.ev)
-		}
+		s.tell(e)
 		s.forget(e.ev)
 	}
 	s.pending = nil
-}
-
-func (s *Session) crossRefs() []string {
-	ids := make([]string, 0, len(s.monitors))
-	for id := range s.monitors {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// tell sends an event to one monitor.
-func (s *Session) tell(id string, m *monitor, device string, ev csta.Event) {
-	if m.filter.Filters(ev) {
-		return
-	}
-	ev = csta.Clone(ev)
-	*ev.CrossRef() = id
-	_, call := csta.LocalConnection(ev)
-	s.presentLocked(ev, device, m.written, call)
-	s.send(ev)
 }
 
 // learn notes how the PBX shows the number that the client dialled.
@@ -386,9 +310,11 @@ func (s *Session) learn(ev csta.Event) {
 	})
 }
 
-// forget drops what was noted of a call that the line has left.
+// forget drops what was noted of a call that is over, or that the line has left
+// and no monitor follows.
 func (s *Session) forget(ev csta.Event) {
-	if local, call := csta.LocalConnection(ev); local == pbx.Null {
+	local, call := csta.LocalConnection(ev)
+	if _, over := ev.(*csta.CallClearedEvent); over || local == pbx.Null && !s.followsCalls() {
 		delete(s.dialled, call)
 	}
 	if t, ok := ev.(*csta.TransferedEvent); ok {

@@ -45,35 +45,27 @@ func Covers(ev csta.Event) bool {
 // Note records an event that is told.
 func (t *Told) Note(ev csta.Event) {
 	local, call := csta.LocalConnection(ev)
-	var state csta.LocalConnectionState
-	switch e := ev.(type) {
-	case *csta.TransferedEvent:
-		t.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.TransferredConnections, local)
+	if kind, value, _ := setting(ev); kind != "" {
+		t.settings[kind] = value
 		return
-	case *csta.ConferencedEvent:
-		t.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.ConferenceConnections, local)
+	}
+	if u, ok := UnionOf(ev); ok {
+		t.replace(u, local)
 		return
+	}
+	_, state := StepOf(ev)
+	switch ev.(type) {
 	case *csta.CallClearedEvent:
 		delete(t.calls, call)
 		return
-	case *csta.ForwardingEvent, *csta.DoNotDisturbEvent:
-		kind, value, _ := setting(ev)
-		t.settings[kind] = value
-		return
-	case *csta.ServiceInitiatedEvent, *csta.DigitsDialedEvent:
+	case *csta.DigitsDialedEvent:
 		state = Initiated
-	case *csta.DeliveredEvent, *csta.OfferedEvent:
+	case *csta.OfferedEvent:
 		state = Alerting
-	case *csta.OriginatedEvent, *csta.EstablishedEvent, *csta.RetrievedEvent, *csta.NetworkReachedEvent:
-		state = Connected
-	case *csta.HeldEvent:
-		state = Hold
 	case *csta.QueuedEvent:
 		state = Queued
-	case *csta.FailedEvent:
-		state = Fail
-	case *csta.ConnectionClearedEvent, *csta.DivertedEvent:
-		state = Null
+	case *csta.NetworkReachedEvent:
+		state = Connected
 	}
 	id := csta.FirstConnection(ev).DeviceID.ID
 	if local == "" && id == t.local {
@@ -107,23 +99,23 @@ func (t *Told) call(id string) *toldCall {
 }
 
 // replace records that calls became one.
-func (t *Told) replace(primary, secondary string, items []csta.ConnectionListItem, local csta.LocalConnectionState) {
+func (t *Told) replace(u Union, local csta.LocalConnectionState) {
 	others := map[string]csta.LocalConnectionState{}
-	for _, old := range []string{primary, secondary} {
+	for _, old := range []string{u.Primary.CallID, u.Secondary.CallID} {
 		if c := t.calls[old]; c != nil {
 			maps.Copy(others, c.others)
 		}
 		delete(t.calls, old)
 	}
-	if local == Null || len(items) == 0 {
+	if local == Null || len(u.Connections) == 0 {
 		return
 	}
-	c := t.call(items[0].NewConnection.CallID)
+	c := t.call(u.Result())
 	c.own = local
-	for _, item := range items {
+	for _, item := range u.Connections {
 		if id := item.NewConnection.DeviceID.ID; id != t.local {
 			c.others[id] = Connected
-			if state, ok := others[id]; ok {
+			if state, ok := others[id]; ok && id != u.Stays {
 				c.others[id] = state
 			}
 		}
@@ -202,20 +194,23 @@ func (t *Told) callDifference(found []csta.SnapshotDeviceResponseInfo) []csta.Ev
 	}
 	for _, call := range slices.Sorted(maps.Keys(t.calls)) {
 		if !now[call] {
-			events = append(events, t.own(csta.Connection(call, t.local), csta.NotKnown()).become(t.calls[call].own, Null, Null)...)
+			own := Subject{ID: csta.Connection(call, t.local), Shown: csta.Party(t.device), Own: true}
+			events = append(events, own.Become(t.calls[call].own, Null, Null)...)
 		}
 	}
 	for _, info := range found {
-		id := info.ConnectionIdentifier
 		states := compound(info)
 		was := Null
-		if known := t.calls[id.CallID]; known != nil {
+		if known := t.calls[info.ConnectionIdentifier.CallID]; known != nil {
 			was = known.own
 		}
-		own := t.own(id, info.EndpointDevice)
+		own := Subject{ID: info.ConnectionIdentifier, Shown: csta.Party(t.device), Calling: info.EndpointDevice, Called: csta.Party(t.device), Own: true}
 		// Whoever is in a call that nobody has answered has made it.
-		own.originates = len(states) < 2 || states[1] == Alerting || states[1] == Queued || states[1] == Fail
-		events = append(events, own.become(was, states[0], states[0])...)
+		unanswered := len(states) < 2 || states[1] == Alerting || states[1] == Queued || states[1] == Fail
+		if was == Initiated || was == Null && unanswered && states[0] != Alerting {
+			own.Caller, own.Calling, own.Called = true, own.Called, own.Calling
+		}
+		events = append(events, own.Become(was, states[0], states[0])...)
 		events = append(events, t.far(info, states)...)
 	}
 	return events
@@ -229,11 +224,6 @@ func compound(info csta.SnapshotDeviceResponseInfo) []csta.LocalConnectionState 
 	return []csta.LocalConnectionState{Connected}
 }
 
-// own is the device's own connection in a call with the endpoint.
-func (t *Told) own(id csta.ConnectionID, endpoint csta.ExtendedDeviceID) toldParty {
-	return toldParty{id: id, shown: csta.Party(t.device), calling: endpoint, called: csta.Party(t.device), own: true}
-}
-
 // far returns what changed at the far end of a call of two that an event has
 // named. Of a call of more, the snapshot does not say who is who.
 func (t *Told) far(info csta.SnapshotDeviceResponseInfo, states []csta.LocalConnectionState) []csta.Event {
@@ -241,76 +231,14 @@ func (t *Told) far(info csta.SnapshotDeviceResponseInfo, states []csta.LocalConn
 	if known == nil || len(known.others) != 1 || len(states) > 2 {
 		return nil
 	}
-	p := toldParty{shown: info.EndpointDevice, calling: csta.Party(t.device), called: info.EndpointDevice}
+	p := Subject{Shown: info.EndpointDevice, Calling: csta.Party(t.device), Called: info.EndpointDevice}
 	was, is := Null, Null
 	for id, state := range known.others {
-		p.id = csta.Connection(info.ConnectionIdentifier.CallID, id)
+		p.ID = csta.Connection(info.ConnectionIdentifier.CallID, id)
 		was = state
 	}
 	if len(states) == 2 {
 		is = states[1]
 	}
-	return p.become(was, is, states[0])
-}
-
-// A toldParty is a connection whose state is told anew.
-type toldParty struct {
-	id                     csta.ConnectionID
-	shown, calling, called csta.ExtendedDeviceID
-	own                    bool
-	originates             bool // if it was not in the call, it has made it
-}
-
-// become returns the events that lead from one state to another; local is the
-// state of the device that is told.
-func (p toldParty) become(was, is, local csta.LocalConnectionState) []csta.Event {
-	if was == is {
-		return nil
-	}
-	if was != Null && is != Null && !follows(was, is) {
-		between := local
-		if p.own {
-			between = Null
-		}
-		return append(p.become(was, Null, between), p.become(Null, is, local)...)
-	}
-	shown, calling, called := orNotKnown(p.shown), orNotKnown(p.calling), orNotKnown(p.called)
-	redirection := csta.RedirectionDeviceID{NotKnown: true}
-	var events []csta.Event
-	switch is {
-	case Null:
-		return []csta.Event{&csta.ConnectionClearedEvent{DroppedConnection: p.id, ReleasingDevice: shown, LocalConnectionInfo: local, Cause: CauseNormal}}
-	case Initiated:
-		return []csta.Event{&csta.ServiceInitiatedEvent{InitiatedConnection: p.id, InitiatingDevice: shown, LocalConnectionInfo: local, Cause: CauseNormal}}
-	case Alerting:
-		return []csta.Event{&csta.DeliveredEvent{Connection: p.id, AlertingDevice: shown, CallingDevice: calling, CalledDevice: called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: CauseNormal}}
-	case Queued:
-		return []csta.Event{&csta.QueuedEvent{QueuedConnection: p.id, Queue: shown, CallingDevice: calling, CalledDevice: called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: CauseNormal}}
-	case Fail:
-		return []csta.Event{&csta.FailedEvent{FailedConnection: p.id, FailingDevice: shown, CallingDevice: calling, CalledDevice: called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: CauseNormal}}
-	}
-	if was != Connected && was != Hold {
-		between := local
-		if is == Hold && p.own {
-			between = Connected
-		}
-		if p.own && was == Initiated || p.originates && was == Null {
-			events = append(events, &csta.OriginatedEvent{OriginatedConnection: p.id, CallingDevice: shown, CalledDevice: calling,
-				LocalConnectionInfo: between, Cause: CauseNormal})
-		} else {
-			events = append(events, &csta.EstablishedEvent{EstablishedConnection: p.id, AnsweringDevice: shown, CallingDevice: calling, CalledDevice: called,
-				LastRedirectionDevice: redirection, LocalConnectionInfo: between, Cause: CauseNormal})
-		}
-		was = Connected
-	}
-	switch {
-	case is == Hold && was != Hold:
-		events = append(events, &csta.HeldEvent{HeldConnection: p.id, HoldingDevice: shown, LocalConnectionInfo: local, Cause: CauseNormal})
-	case is == Connected && was == Hold:
-		events = append(events, &csta.RetrievedEvent{RetrievedConnection: p.id, RetrievingDevice: shown, LocalConnectionInfo: local, Cause: CauseNormal})
-	}
-	return events
+	return p.Become(was, is, states[0])
 }

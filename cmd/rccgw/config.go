@@ -29,38 +29,41 @@ const prefix = "RCC"
 // of it. All are read as text, so that every mistake can be reported at once
 // and without showing a secret.
 type settings struct {
-	SIPListen         string `split_words:"true" default:"udp://127.0.0.1:5060,tcp://127.0.0.1:5060" desc:"listeners; tls://host:5061 needs the certificate below"`
-	SIPAdvertise      string `split_words:"true" desc:"host[:port] for Contact and Via where the listening address is not the reachable one"`
-	SIPPeers          string `split_words:"true" desc:"addresses, CIDRs and names that may talk to us, or any; a listener beyond loopback with no peers, client CA or passwords refuses to start"`
-	SIPTlsCert        string `split_words:"true" desc:"path of the PEM certificate chain; read again when it changes"`
-	SIPTlsKey         string `split_words:"true" desc:"path of its PEM key"`
-	SIPTlsClientCa    string `split_words:"true" desc:"path of PEM certificates; with them the peer's certificate is required"`
-	SIPSessionExpires string `split_words:"true" default:"1800" desc:"seconds, RFC 4028; below 90 only for laboratories"`
-	SIPMinSe          string `split_words:"true" default:"90" desc:"seconds, the shortest session interval that a client may ask for"`
-	SIPErrorStyle     string `split_words:"true" default:"csta" desc:"csta: a refused service is a 200 with CSTAErrorCode; sip: a SIP 4xx with that body"`
-	SIPClients        string `split_words:"true" desc:"how clients are treated that want it other: YAML, a list of {agent, peer, profile, errors, numbers, link}; see docs/clients.md"`
-	SIPClientsFile    string `split_words:"true" desc:"path of a file with it"`
-	SIPPhoneContext   string `split_words:"true" desc:"phone-context of local numbers shown to clients whose line URI has none"`
-	SIPAuth           string `split_words:"true" desc:"who must show a password: off; register: who registers; all: who opens a dialog, too; empty: all where there are users, else off"`
-	SIPRealm          string `split_words:"true" default:"rccgw" desc:"realm that clients are shown; part of the hashes below"`
-	SIPDigest         string `split_words:"true" default:"SHA-256,MD5" desc:"algorithms that are offered, the first preferred; MD5 alone for clients that give up where they see another"`
-	SIPUsers          string `split_words:"true" secret:"true" desc:"users with their passwords or hashes and the lines that they may control; YAML, see below"`
-	SIPUsersFile      string `split_words:"true" desc:"path of a file with it"`
-	Directory         string `split_words:"true" desc:"SIP user → line where a client names no line; YAML, such as {alice: 1001}"`
-	DirectoryFile     string `split_words:"true" desc:"path of a file with it"`
-	HTTPListen        string `split_words:"true" default:"127.0.0.1:8080" desc:"/healthz, /readyz, /metrics, the API, and the simulated PBX's phones; off: none"`
-	APIToken          string `split_words:"true" secret:"true" desc:"bearer token of the API; without it the API serves loopback listeners and peers only"`
-	APITokenFile      string `split_words:"true" desc:"path of a file with it"`
-	NATSUrl           string `split_words:"true" desc:"external NATS; empty: the embedded server, with its store below RCC_DATA"`
-	NATSListen        string `split_words:"true" default:"off" desc:"host:port of the embedded server for other clients; needs the token"`
-	NATSToken         string `split_words:"true" secret:"true" desc:"authentication, embedded or external"`
-	NATSTokenFile     string `split_words:"true" desc:"path of a file with it"`
-	NATSCreds         string `split_words:"true" desc:"path of a NATS credentials file for the external server"`
-	Data              string `split_words:"true" default:"./data" desc:"folder of the embedded store and of the instance's name"`
-	Instance          string `split_words:"true" desc:"name of this process among adapters of one PBX; empty: generated once and kept in RCC_DATA"`
-	PBX               string `split_words:"true" default:"sim" desc:"names of the PBXs that this process has adapters for; none: SIP side only"`
-	LogLevel          string `split_words:"true" default:"info" desc:"debug, info, warn or error; numbers and bodies appear at debug only"`
-	LogFormat         string `split_words:"true" default:"text" desc:"text or json"`
+	SIPListen             string `split_words:"true" default:"udp://127.0.0.1:5060,tcp://127.0.0.1:5060" desc:"listeners; tls://host:5061 needs the certificate below"`
+	SIPAdvertise          string `split_words:"true" desc:"host[:port] for Contact and Via where the listening address is not the reachable one"`
+	SIPPeers              string `split_words:"true" desc:"addresses, CIDRs and names that may talk to us, or any; a listener beyond loopback with no peers, client CA or passwords refuses to start"`
+	SIPTlsCert            string `split_words:"true" desc:"path of the PEM certificate chain; read again when it changes"`
+	SIPTlsKey             string `split_words:"true" desc:"path of its PEM key"`
+	SIPTlsClientCa        string `split_words:"true" desc:"path of PEM certificates; with them the peer's certificate is required"`
+	SIPSessionExpires     string `split_words:"true" default:"1800" desc:"seconds, RFC 4028; below 90 only for laboratories"`
+	SIPMinSe              string `split_words:"true" default:"90" desc:"seconds, the shortest session interval that a client may ask for"`
+	SIPErrorStyle         string `split_words:"true" default:"csta" desc:"csta: a refused service is a 200 with CSTAErrorCode; sip: a SIP 4xx with that body"`
+	SIPMaxPeerDialogs     string `split_words:"true" default:"100000" desc:"dialogs that one address may have, the first 64 bits of an IPv6 address; more are refused with 503. A proxy is one address for all its clients"`
+	SIPMaxPeerConnections string `split_words:"true" default:"10000" desc:"TCP and TLS connections that it may have; more are closed at once"`
+	SIPMaxPeerRequests    string `split_words:"true" default:"10000" desc:"requests that it may send per second; more are refused with 503"`
+	SIPClients            string `split_words:"true" desc:"how clients are treated that want it other: YAML, a list of {agent, peer, profile, errors, numbers, link}; see docs/clients.md"`
+	SIPClientsFile        string `split_words:"true" desc:"path of a file with it"`
+	SIPPhoneContext       string `split_words:"true" desc:"phone-context of local numbers shown to clients whose line URI has none"`
+	SIPAuth               string `split_words:"true" desc:"who must show a password: off; register: who registers; all: who opens a dialog, too; empty: all where there are users, else off"`
+	SIPRealm              string `split_words:"true" default:"rccgw" desc:"realm that clients are shown; part of the hashes below"`
+	SIPDigest             string `split_words:"true" default:"SHA-256,MD5" desc:"algorithms that are offered, the first preferred; MD5 alone for clients that give up where they see another"`
+	SIPUsers              string `split_words:"true" secret:"true" desc:"users with their passwords or hashes and the lines that they may control; YAML, see below"`
+	SIPUsersFile          string `split_words:"true" desc:"path of a file with it"`
+	Directory             string `split_words:"true" desc:"SIP user → line where a client names no line; YAML, such as {alice: 1001}"`
+	DirectoryFile         string `split_words:"true" desc:"path of a file with it"`
+	HTTPListen            string `split_words:"true" default:"127.0.0.1:8080" desc:"/healthz, /readyz, /metrics, the API, and the simulated PBX's phones; off: none"`
+	APIToken              string `split_words:"true" secret:"true" desc:"bearer token of the API; without it the API serves loopback listeners and peers only"`
+	APITokenFile          string `split_words:"true" desc:"path of a file with it"`
+	NATSUrl               string `split_words:"true" desc:"external NATS; empty: the embedded server, with its store below RCC_DATA"`
+	NATSListen            string `split_words:"true" default:"off" desc:"host:port of the embedded server for other clients; needs the token"`
+	NATSToken             string `split_words:"true" secret:"true" desc:"authentication, embedded or external"`
+	NATSTokenFile         string `split_words:"true" desc:"path of a file with it"`
+	NATSCreds             string `split_words:"true" desc:"path of a NATS credentials file for the external server"`
+	Data                  string `split_words:"true" default:"./data" desc:"folder of the embedded store and of the instance's name"`
+	Instance              string `split_words:"true" desc:"name of this process among adapters of one PBX; empty: generated once and kept in RCC_DATA"`
+	PBX                   string `split_words:"true" default:"sim" desc:"names of the PBXs that this process has adapters for; none: SIP side only"`
+	LogLevel              string `split_words:"true" default:"info" desc:"debug, info, warn or error; numbers and bodies appear at debug only"`
+	LogFormat             string `split_words:"true" default:"text" desc:"text or json"`
 }
 
 // pbxSettings are the variables of one PBX, RCC_PBX_<NAME>_…; a driver adds its
@@ -75,6 +78,7 @@ type pbxSettings struct {
 // config is what the settings say, checked.
 type config struct {
 	sip          cstasip.Config
+	certificates *certificates // of sip.TLS; nil without
 	phoneContext string
 	clients      clientTable
 	directory    map[string]string
@@ -253,6 +257,16 @@ func (c *config) loadSIP(s *settings, m *mistakes) {
 			c.warnings = append(c.warnings, fmt.Sprintf("%s is below the 90 s of RFC 4028: for laboratories only", name))
 		}
 	}
+	limit := func(variable, value string) int {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > 1_000_000 {
+			m.add(variable, value, "not a number from 1 to 1000000")
+		}
+		return n
+	}
+	c.sip.MaxPeerDialogs = limit("RCC_SIP_MAX_PEER_DIALOGS", s.SIPMaxPeerDialogs)
+	c.sip.MaxPeerConnections = limit("RCC_SIP_MAX_PEER_CONNECTIONS", s.SIPMaxPeerConnections)
+	c.sip.MaxPeerRequests = limit("RCC_SIP_MAX_PEER_REQUESTS", s.SIPMaxPeerRequests)
 	c.sip.ErrorStyle = cstasip.ErrorStyle(s.SIPErrorStyle)
 	if c.sip.ErrorStyle != cstasip.ErrorsInCSTA && c.sip.ErrorStyle != cstasip.ErrorsInSIP {
 		m.add("RCC_SIP_ERROR_STYLE", s.SIPErrorStyle, "not csta or sip")
@@ -264,7 +278,7 @@ func (c *config) loadSIP(s *settings, m *mistakes) {
 			m.list = append(m.list, err)
 			break
 		}
-		c.sip.TLS = t
+		c.certificates, c.sip.TLS = t, t.listener()
 	case s.SIPTlsCert != "":
 		m.add("RCC_SIP_TLS_KEY", "", "missing beside RCC_SIP_TLS_CERT")
 	case s.SIPTlsKey != "":

@@ -196,6 +196,9 @@ func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGrou
 	g := &gateway.Gateway{Bus: s.client, PhoneContext: s.c.phoneContext, Directory: s.c.directory, Log: s.log}
 	cfg := s.c.sip
 	cfg.Log = s.log
+	if s.c.certificates != nil {
+		s.c.certificates.log = s.log
+	}
 	cfg.Agent = "rccgw/" + buildVersion()
 	cfg.Open = func(ctx context.Context, d *cstasip.Dialog) (cstasip.Session, error) {
 		name, t := s.c.clients.of(d.UserAgent, d.Peer.Addr())

@@ -74,7 +74,7 @@ var (
 	descRefused    = metric("digits_refused", "1 when the source has a newer digit plan that cannot be put in force.", "pbx")
 	descStale      = metric("digits_stale", "1 when the bus is away and a newer digit plan may be stored.", "pbx")
 	descBus        = metric("bus_up", "1 when the bus is connected.")
-	descDialogs    = metric("sip_dialogs", "Dialogs that are open.")
+	descDialogs    = metric("sip_dialogs", "Dialogs that are open or opening.")
 	descConns      = metric("sip_connections", "TCP and TLS connections that are open.")
 	descOpened     = metric("sip_dialogs_opened_total", "Dialogs that were opened.")
 	descEnded      = metric("sip_dialogs_ended_total", "Dialogs that ended.")
@@ -82,6 +82,7 @@ var (
 	descRepeated   = metric("sip_requests_repeated_total", "Requests that came again and got the stored answer.")
 	descMalformed  = metric("sip_malformed_total", "Messages that could not be read.")
 	descTurnedAway = metric("sip_refused_peers_total", "Packets and connections of peers that were turned away.")
+	descLimited    = metric("sip_limited_total", "What was refused for a limit of its peer.", "what")
 	descBindings   = metric("sip_registrations", "Contacts that are registered.")
 	descChallenges = metric("sip_challenges_total", "Requests that were asked for a password, or for a new answer because the nonce was used up.")
 	descAuthFailed = metric("sip_auth_failures_total", "Requests with a wrong user name or password.")
@@ -92,7 +93,7 @@ var (
 // Describe implements prometheus.Collector.
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descReady, descRevision, descRefused, descStale, descBus, descDialogs, descConns, descOpened, descEnded, descRequests, descRepeated,
-		descMalformed, descTurnedAway, descBindings, descChallenges, descAuthFailed, descPanics, descEvents} {
+		descMalformed, descTurnedAway, descLimited, descBindings, descChallenges, descAuthFailed, descPanics, descEvents} {
 		ch <- d
 	}
 }
@@ -133,6 +134,9 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 	count(descRepeated, st.Repeated)
 	count(descMalformed, st.Malformed)
 	count(descTurnedAway, st.Refused)
+	for what, n := range map[string]uint64{"dialog": st.LimitedDialogs, "connection": st.LimitedConnections, "request": st.LimitedRequests} {
+		count(descLimited, n, what)
+	}
 	gauge(descBindings, float64(st.Registrations))
 	count(descChallenges, st.Challenges)
 	count(descAuthFailed, st.AuthFailures)

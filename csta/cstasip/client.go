@@ -105,7 +105,7 @@ func connect(ctx context.Context, n network, server string, config *tls.Config, 
 	e.core.panicked = func(where string, value any, stack []byte) {
 		log.Error("panic", "where", where, "panic", fmt.Sprint(value), "stack", string(stack))
 	}
-	e.gate.refused = func(string, netip.Addr, string) {}
+	e.gate.refused = func(string, netip.Addr, error) {}
 	if err := e.reach(ctx, network, uint16(port)); err != nil {
 		e.Close()
 		return nil, fmt.Errorf("cstasip: %w", err)

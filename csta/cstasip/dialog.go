@@ -132,6 +132,9 @@ func (d *Dialog) arrived(t *ticket) {
 		d.lives(m)
 		d.mu.Unlock()
 		a := d.server.capabilities()
+		if t.limited {
+			a = busy
+		}
 		t.answer = &a
 	case info, update:
 		d.enqueue(t)
@@ -187,9 +190,9 @@ func (d *Dialog) enqueue(t *ticket) {
 		return
 	}
 	d.lives(m)
-	if len(d.queue) >= d.server.cfg.MaxRequests {
-		t.answer = &answer{status: 503, headers: "Retry-After: 5\r\n"}
-		d.inbox.answer(rec, *t.answer, now)
+	if t.limited || len(d.queue) >= d.server.cfg.MaxRequests {
+		t.answer = &busy
+		d.inbox.answer(rec, busy, now)
 		return
 	}
 	t.job = &job{dialog: d, m: m, rec: rec, since: now, deadline: now.Add(d.server.cfg.RequestTimeout)}
@@ -200,7 +203,11 @@ func (d *Dialog) enqueue(t *ticket) {
 
 // reinvited gives a re-INVITE its place; an epoch begins with it.
 func (d *Dialog) reinvited(t *ticket) {
-	tx, again := d.server.inviteFor(t.m, t.branch)
+	tx, again := d.server.inviteFor(t)
+	if tx == nil {
+		t.answer = &busy
+		return
+	}
 	t.branch = tx.brand
 	if again {
 		t.again = true
@@ -216,7 +223,7 @@ func (d *Dialog) reinvited(t *ticket) {
 	}
 	d.lives(t.m)
 	if len(d.queue) >= d.server.cfg.MaxRequests {
-		t.answer = &answer{status: 503, headers: "Retry-After: 5\r\n"}
+		t.answer = &busy
 		return
 	}
 	tx.belongs(d)
@@ -490,7 +497,7 @@ func (d *Dialog) end(reason error, sayBye bool, done func()) bool {
 	s := d.server
 	s.stats.ended.Add(1)
 	s.mu.Lock()
-	s.open--
+	s.vacate(d)
 	if reliable {
 		delete(s.dialogs, d.leg.localTag)
 	}

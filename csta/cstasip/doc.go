@@ -45,6 +45,7 @@
 //	message.go        what is read of a message, and how it is answered
 //	syntax.go         the parts of SIP's grammar that are read here
 //	server.go         Server, Config, Session, Stats
+//	limits.go         what one peer may take
 //	invite.go         how a dialog begins, is acknowledged and refreshed
 //	dialog.go         Dialog: the queue of its requests, its one timer, its end
 //	inbox.go          new requests and repetitions: CSeq, epochs, kept answers
