@@ -24,13 +24,15 @@ var mayImport = map[string][]string{
 	"pbx/pbxtest":  {"csta", "pbx"},
 	"pbx/sim":      {"csta", "pbx"},
 	"pbx/asterisk": {"csta", "pbx", "pbx/asterisk/ami"},
+	"pbx/cstatcp":  {"csta", "pbx"},
 
 	"pbx/asterisk/ami":          {},
 	"pbx/asterisk/asterisktest": {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},
+	"pbx/cstatcp/cstatcptest":   {"csta", "pbx"},
 
 	"bus":        {"csta", "digitmod", "pbx"},
 	"gateway":    {"csta", "digitmod", "pbx", "bus"},
-	"cmd/rccgw":  {"csta", "csta/cstasip", "digitmod", "pbx", "pbx/sim", "pbx/asterisk", "bus", "gateway"},
+	"cmd/rccgw":  {"csta", "csta/cstasip", "digitmod", "pbx", "pbx/sim", "pbx/asterisk", "pbx/cstatcp", "bus", "gateway"},
 	"cmd/rccctl": {"csta", "csta/cstasip"},
 }
 

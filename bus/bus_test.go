@@ -419,10 +419,10 @@ func TestLostEvents(t *testing.T) {
 	})
 	// The next event shows the gap; it is told once, by itself or by the snapshot.
 	l.pbx.calls.Held("b", "1002", pbx.CauseNormal)
-	r.want(t, "Delivered a alerting", "Established b connected", "Held b hold", "ConnectionCleared a null")
+	r.want(t, "Delivered a alerting", "ConnectionCleared a null", "Established b connected", "Held b hold")
 	// Nothing follows: the directory's sequence number shows it.
 	l.lose(func() { l.pbx.calls.Ended("b", pbx.CauseNormalClearing) })
-	r.want(t, "Delivered a alerting", "Established b connected", "Held b hold", "ConnectionCleared a null", "ConnectionCleared b null")
+	r.want(t, "Delivered a alerting", "ConnectionCleared a null", "Established b connected", "Held b hold", "ConnectionCleared b null")
 }
 
 // What the far end did meanwhile is told, too.
@@ -673,7 +673,7 @@ func BenchmarkEvent(b *testing.B) {
 			x := c.exchange("main")
 			if who == "line" {
 				x.follow["1002"] = &followed{Line: Line{Device: "1002", Local: "1002"}, watchers: map[Watcher]string{nobody{}: "1002"},
-					calls: map[string]*followedCall{}, settings: map[string]string{}}
+					told: pbx.NewTold("1002", "1002")}
 			}
 			m := nats.NewMsg(eventSubject("main", "1002", "DeliveredEvent"))
 			m.Header.Set(headerEpoch, "e")

@@ -154,7 +154,7 @@ func (c *Client) callsAt(ctx context.Context, x *exchange, l Line) (fresh []*wat
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, info := range connections(resp.(*csta.SnapshotDeviceResponse)) {
+	for _, info := range resp.(*csta.SnapshotDeviceResponse).Connections() {
 		id := info.ConnectionIdentifier.CallID
 		k := x.calls[id]
 		if k == nil {
@@ -267,15 +267,15 @@ func (c *Client) callEvent(x *exchange, device string, ev csta.Event, at moment)
 		k = x.newCall(first)
 	}
 	ev = csta.WithoutLocalConnection(ev)
-	j, joins := joiningOf(ev)
+	j, joins := pbx.UnionOf(ev)
 	known := false
 	switch {
 	case k.stock.shows(at):
 		known = true
 	case !joins:
 		known = k.knows(device, ev)
-	case x.calls[j.result()] != nil && x.calls[j.result()].repeats(device, ev):
-		k, known = x.calls[j.result()], true
+	case x.calls[j.Result()] != nil && x.calls[j.Result()].repeats(device, ev):
+		k, known = x.calls[j.Result()], true
 	default:
 		k = x.join(j)
 		k.repeats(device, ev)
@@ -312,15 +312,15 @@ func (k *watchedCall) tell(ev csta.Event) {
 // knows takes in an event at the device, and reports whether those who watch
 // have been told: its step was made, or another device reported the same.
 func (k *watchedCall) knows(device string, ev csta.Event) bool {
-	p, state := stepOf(ev)
+	p, state := pbx.StepOf(ev)
 	if state == "" {
 		return k.repeats(device, ev)
 	}
 	if e, ok := ev.(*csta.ConnectionClearedEvent); ok {
 		k.cause = e.Cause
 	}
-	was, known := k.connections[p.id.DeviceID.ID]
-	k.connections[p.id.DeviceID.ID] = knownConnection{state, p.shown}
+	was, known := k.connections[p.ID.DeviceID.ID]
+	k.connections[p.ID.DeviceID.ID] = knownConnection{state, p.Shown}
 	return known && was.state == state
 }
 
@@ -336,11 +336,11 @@ func (k *watchedCall) repeats(device string, ev csta.Event) bool {
 
 // join makes one call of those that were joined, for all who watched one of
 // them.
-func (x *exchange) join(j joining) *watchedCall {
+func (x *exchange) join(j pbx.Union) *watchedCall {
 	old := map[csta.ConnectionID]knownConnection{}
 	watches, reporting := map[*callWatch]struct{}{}, map[string]bool{}
 	left := map[string]knownConnection{}
-	for _, id := range []string{j.primary.CallID, j.secondary.CallID, j.result()} {
+	for _, id := range []string{j.Primary.CallID, j.Secondary.CallID, j.Result()} {
 		k := x.calls[id]
 		if k == nil {
 			continue
@@ -353,11 +353,11 @@ func (x *exchange) join(j joining) *watchedCall {
 		}
 		delete(x.calls, id)
 	}
-	k := x.newCall(j.result())
+	k := x.newCall(j.Result())
 	k.watches, k.reporting, k.connections = watches, reporting, left
-	for _, item := range j.connections {
+	for _, item := range j.Connections {
 		c, ok := old[csta.Connection(item.OldConnection.CallID, item.OldConnection.DeviceID.ID)]
-		if !ok || item.NewConnection.DeviceID.ID == j.stays {
+		if !ok || item.NewConnection.DeviceID.ID == j.Stays {
 			c.state = pbx.Connected
 		}
 		if e := item.Endpoint; e != nil {
@@ -386,21 +386,21 @@ func (k *watchedCall) difference(s *csta.SnapshotCallResponse, report bool) (new
 	}
 	for _, info := range infos {
 		device := info.CallIdentifier.DeviceID.ID
-		p := party{id: info.CallIdentifier, shown: info.DeviceOnCall, calling: s.CallingDevice, called: s.CalledDevice}
-		if p.shown.String() == p.calling.String() {
+		p := pbx.Subject{ID: info.CallIdentifier, Shown: info.DeviceOnCall, Calling: s.CallingDevice, Called: s.CalledDevice}
+		if p.Shown.String() == p.Calling.String() {
 			callers++
-			p.caller = callers == 1
+			p.Caller = callers == 1
 		}
 		was, known := k.connections[device]
 		switch {
 		case known:
-		case p.caller && !isNew:
+		case p.Caller && !isNew:
 			was.state = pbx.Connected
 		default:
 			was.state = pbx.Null
 		}
 		k.connections[device] = knownConnection{info.LocalConnectionInfo, info.DeviceOnCall}
-		news = append(news, p.become(was.state, info.LocalConnectionInfo, "")...)
+		news = append(news, p.Become(was.state, info.LocalConnectionInfo, "")...)
 	}
 	if !report {
 		return nil
@@ -413,8 +413,8 @@ func (k *watchedCall) difference(s *csta.SnapshotCallResponse, report bool) (new
 func (k *watchedCall) clear(device string) []csta.Event {
 	was := k.connections[device]
 	k.connections[device] = knownConnection{pbx.Null, was.shown}
-	p := party{id: csta.Connection(k.id, device), shown: was.shown}
-	return p.become(was.state, pbx.Null, "")
+	p := pbx.Subject{ID: csta.Connection(k.id, device), Shown: was.shown}
+	return p.Become(was.state, pbx.Null, "")
 }
 
 func connectionsOf(s *csta.SnapshotCallResponse) []csta.SnapshotCallResponseInfo {

@@ -36,9 +36,9 @@ func (r *callRecorder) tell(ev csta.Event) {
 // words writes an event with its connection.
 func words(ev csta.Event) string {
 	text := strings.TrimSuffix(csta.Name(ev), "Event") + " " + csta.FirstConnection(ev).String()
-	if j, ok := joiningOf(ev); ok {
+	if j, ok := pbx.UnionOf(ev); ok {
 		text += " to"
-		for _, item := range j.connections {
+		for _, item := range j.Connections {
 			text += " " + item.NewConnection.String()
 		}
 	}
@@ -310,10 +310,10 @@ func (o *oracle) take(ev csta.Event, lines []string) {
 	}
 	o.want = append(o.want, words(ev))
 	call := csta.FirstConnection(ev).CallID
-	if j, ok := joiningOf(ev); ok {
-		delete(o.calls, j.primary.CallID)
-		delete(o.calls, j.secondary.CallID)
-		call = j.result()
+	if j, ok := pbx.UnionOf(ev); ok {
+		delete(o.calls, j.Primary.CallID)
+		delete(o.calls, j.Secondary.CallID)
+		call = j.Result()
 	}
 	o.calls[call] = true
 }

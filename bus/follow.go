@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"sync"
 	"time"
 
@@ -13,23 +12,15 @@ import (
 	"rccgw/pbx"
 )
 
-// followed is a device that is watched: by whom, and what they were told of
-// its calls. After events were missed, the difference between that and a
-// snapshot is told to them.
+// followed is a device that is watched: by whom, and what they were told. After
+// events were missed, the difference between that and a snapshot is told to them.
 type followed struct {
-	Line                              // of the first who watches
-	watchers map[Watcher]string       // what each means by the line: its Number
-	calls    map[string]*followedCall // by callID
-	settings map[string]string        // what was told of forwarding and do-not-disturb, by kind
-	holding  bool                     // a snapshot is due; events wait in held
+	Line                        // of the first who watches
+	watchers map[Watcher]string // what each means by the line: its Number
+	told     *pbx.Told
+	holding  bool // a snapshot is due; events wait in held
 	held     []heldEvent
 	stock    moment // of the last snapshot
-}
-
-// followedCall is what watchers were told of a call.
-type followedCall struct {
-	own    csta.LocalConnectionState
-	others map[string]csta.LocalConnectionState // by the deviceID of the connection
 }
 
 type heldEvent struct {
@@ -60,7 +51,7 @@ func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up 
 	f := x.follow[l.Local]
 	first := f == nil
 	if first {
-		f = &followed{Line: l, holding: true, watchers: map[Watcher]string{}, calls: map[string]*followedCall{}, settings: map[string]string{}}
+		f = &followed{Line: l, holding: true, watchers: map[Watcher]string{}, told: pbx.NewTold(l.Device, l.Local)}
 		x.follow[l.Local] = f
 	}
 	f.watchers[w] = l.Number
@@ -174,90 +165,13 @@ func (f *followed) event(device string, ev csta.Event, at moment) {
 
 // pass tells the watchers of an event, which calls the line device.
 func (f *followed) pass(device string, ev csta.Event) {
-	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" {
-		if _, known := f.calls[call]; !known {
-			return // the end of a call that the device was not in when it was first watched
-		}
+	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" && !f.told.In(call) {
+		return // the end of a call that the device was not in when it was first watched
 	}
-	f.note(ev)
+	f.told.Note(ev)
 	for w := range f.watchers {
 		w.Event(device, ev)
 	}
-}
-
-// note keeps the record of what watchers were told.
-func (f *followed) note(ev csta.Event) {
-	if kind, value := setting(ev); kind != "" {
-		f.settings[kind] = value
-		return
-	}
-	local, call := csta.LocalConnection(ev)
-	if j, ok := joiningOf(ev); ok {
-		f.replace(j, local)
-		return
-	}
-	_, state := stepOf(ev)
-	if call == "" || local == "" {
-		return
-	}
-	if local == pbx.Null {
-		delete(f.calls, call)
-		return
-	}
-	c := f.call(call)
-	c.own = local
-	if id := csta.FirstConnection(ev).DeviceID.ID; state != "" && id != f.Local {
-		if state == pbx.Null {
-			delete(c.others, id)
-		} else {
-			c.others[id] = state
-		}
-	}
-}
-
-func (f *followed) call(id string) *followedCall {
-	c := f.calls[id]
-	if c == nil {
-		c = &followedCall{others: map[string]csta.LocalConnectionState{}}
-		f.calls[id] = c
-	}
-	return c
-}
-
-func (f *followed) replace(j joining, local csta.LocalConnectionState) {
-	others := map[string]csta.LocalConnectionState{}
-	for _, old := range []string{j.primary.CallID, j.secondary.CallID} {
-		if c := f.calls[old]; c != nil {
-			for id, state := range c.others {
-				others[id] = state
-			}
-		}
-		delete(f.calls, old)
-	}
-	if local == pbx.Null || len(j.connections) == 0 {
-		return
-	}
-	c := f.call(j.result())
-	c.own = local
-	for _, item := range j.connections {
-		if id := item.NewConnection.DeviceID.ID; id != f.Local {
-			c.others[id] = pbx.Connected
-			if state, ok := others[id]; ok {
-				c.others[id] = state
-			}
-		}
-	}
-}
-
-// setting says which setting an event is about, and what of it.
-func setting(ev csta.Event) (kind, value string) {
-	switch e := ev.(type) {
-	case *csta.ForwardingEvent:
-		return "forwarding " + string(e.ForwardingType), fmt.Sprint(e.ForwardStatus, " ", e.ForwardTo.ID)
-	case *csta.DoNotDisturbEvent:
-		return "doNotDisturb", fmt.Sprint(e.DoNotDisturbOn)
-	}
-	return "", ""
 }
 
 // resync takes snapshots of all watched devices of a PBX and reports the
@@ -296,13 +210,12 @@ func (c *Client) resync(x *exchange) {
 func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	h := c.On(f.Line)
-	var news []csta.Event
 	resp, before, err := c.perform(ctx, f.Line, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.Device)})
 	snapshot, _ := resp.(*csta.SnapshotDeviceResponse)
+	var settings []csta.Event
 	ok := err == nil || !f.Features.Supports(&csta.SnapshotDevice{})
 	if ok && report {
-		news = settings(ctx, h, f)
+		settings = pbx.Settings(ctx, c.On(f.Line), f.Device, f.Features)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -313,122 +226,19 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 		c.log.Warn("no snapshot", "pbx", x.name, "line", f.Device, "error", err)
 	} else if err == nil {
 		f.stock = moment{x.epoch, before}
-		news = append(difference(f, snapshot), news...)
 	}
-	for _, ev := range news {
-		if kind, value := setting(ev); kind != "" && f.settings[kind] == value {
-			continue
-		}
+	for _, ev := range f.told.Difference(snapshot, settings) {
 		if report {
 			f.pass(f.Device, ev)
 		} else {
-			f.note(ev)
+			f.told.Note(ev)
 		}
 	}
 	// The snapshot may show a part of the events after it, too.
 	for _, h := range held {
-		if !f.told(h.ev) {
+		if !f.told.Knew(h.ev) {
 			f.event(h.device, h.ev, h.at)
 		}
 	}
 	return ok
-}
-
-// told reports whether an event says of the device's own connection what
-// watchers know already.
-func (f *followed) told(ev csta.Event) bool {
-	local, call := csta.LocalConnection(ev)
-	if call == "" || local == "" {
-		return false
-	}
-	c := f.calls[call]
-	if c == nil {
-		return local == pbx.Null
-	}
-	return c.own == local && csta.FirstConnection(ev).DeviceID.ID == f.Local
-}
-
-// settings asks for what a device is set to, as the events that report it.
-func settings(ctx context.Context, h csta.Handler, f *followed) []csta.Event {
-	var news []csta.Event
-	if f.Features.Supports(&csta.GetForwarding{}) && f.Features.Supports(&csta.ForwardingEvent{}) {
-		if r, err := csta.Call(ctx, h, &csta.GetForwarding{Device: csta.Device(f.Device)}); err == nil {
-			for _, item := range r.ForwardingList {
-				news = append(news, &csta.ForwardingEvent{Device: csta.Party(f.Device), ForwardingType: item.ForwardingType,
-					ForwardStatus: item.ForwardStatus, ForwardTo: item.ForwardDN})
-			}
-		}
-	}
-	if f.Features.Supports(&csta.GetDoNotDisturb{}) && f.Features.Supports(&csta.DoNotDisturbEvent{}) {
-		if r, err := csta.Call(ctx, h, &csta.GetDoNotDisturb{Device: csta.Device(f.Device)}); err == nil {
-			news = append(news, &csta.DoNotDisturbEvent{Device: csta.Party(f.Device), DoNotDisturbOn: r.DoNotDisturbOn})
-		}
-	}
-	return news
-}
-
-func connections(s *csta.SnapshotDeviceResponse) []csta.SnapshotDeviceResponseInfo {
-	if s.CrossRefIDorSnapshotData == nil || s.CrossRefIDorSnapshotData.SnapshotData == nil {
-		return nil
-	}
-	return s.CrossRefIDorSnapshotData.SnapshotData.SnapshotDeviceResponseInfo
-}
-
-func localState(info csta.SnapshotDeviceResponseInfo) csta.LocalConnectionState {
-	if s := info.LocalCallState; s != nil && s.CompoundCallState != nil && len(s.CompoundCallState.LocalConnectionState) > 0 {
-		return s.CompoundCallState.LocalConnectionState[0]
-	}
-	return pbx.Connected
-}
-
-// difference returns the events that lead from what watchers were told to the
-// snapshot.
-func difference(f *followed, s *csta.SnapshotDeviceResponse) []csta.Event {
-	var events []csta.Event
-	now := map[string]bool{}
-	for _, info := range connections(s) {
-		id := info.ConnectionIdentifier
-		now[id.CallID] = true
-		own := party{id: id, shown: csta.Party(f.Device), calling: info.EndpointDevice, called: csta.Party(f.Device)}
-		known := f.calls[id.CallID]
-		was := pbx.Null
-		if known != nil {
-			was = known.own
-		}
-		events = append(events, own.become(was, localState(info), localState(info))...)
-		events = append(events, otherParty(f, known, info)...)
-	}
-	for call, c := range f.calls {
-		if !now[call] {
-			own := party{id: csta.Connection(call, f.Local), shown: csta.Party(f.Device)}
-			events = append(events, own.become(c.own, pbx.Null, pbx.Null)...)
-		}
-	}
-	return events
-}
-
-// otherParty returns what changed at the far end of a call of two that an event
-// has named. Of a call of more, the snapshot does not say who is who.
-func otherParty(f *followed, known *followedCall, info csta.SnapshotDeviceResponseInfo) []csta.Event {
-	if known == nil || len(known.others) != 1 {
-		return nil
-	}
-	var states []csta.LocalConnectionState
-	if s := info.LocalCallState; s != nil && s.CompoundCallState != nil {
-		states = s.CompoundCallState.LocalConnectionState
-	}
-	if len(states) > 2 {
-		return nil
-	}
-	other := party{id: csta.Connection(info.ConnectionIdentifier.CallID, info.EndpointDevice.String()), shown: info.EndpointDevice,
-		calling: csta.Party(f.Device), called: info.EndpointDevice}
-	was, is := pbx.Null, pbx.Null
-	for id, state := range known.others {
-		other.id.DeviceID = csta.Device(id)
-		was = state
-	}
-	if len(states) == 2 {
-		is = states[1]
-	}
-	return other.become(was, is, localState(info))
 }

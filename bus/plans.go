@@ -563,7 +563,7 @@ func (d *Digits) answer(resp csta.Message, o own, by digits) {
 		d.calls.of(call, by).message(resp, o)
 		return
 	}
-	calls := connections(s)
+	calls := s.Connections()
 	for i := range calls {
 		id := calls[i].ConnectionIdentifier
 		one := &csta.SnapshotDeviceResponse{CrossRefIDorSnapshotData: &csta.SnapshotDeviceData{

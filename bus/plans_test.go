@@ -512,7 +512,7 @@ func TestCallKeepsItsNumbers(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := map[string]string{}
-	for _, info := range connections(resp) {
+	for _, info := range resp.Connections() {
 		shown[info.ConnectionIdentifier.CallID] = info.EndpointDevice.String()
 	}
 	if shown["a"] != "+6101002" || shown["b"] != "+6201003" {

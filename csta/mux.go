@@ -11,11 +11,11 @@ import (
 // use and not changed after.
 type Mux struct {
 	services map[reflect.Type]*registration
-	events   map[reflect.Type]bool
+	events   map[reflect.Type]*registration
 }
 
 type registration struct {
-	serve  HandlerFunc
+	serve  HandlerFunc // nil for an event
 	offers []func(device string) bool
 }
 
@@ -23,33 +23,45 @@ type registration struct {
 // offered only for the devices that all of them hold for; the device is the
 // Subject of the request. Registering a service twice is a defect and panics.
 func Handle[Q Request[R], R Message](m *Mux, f func(context.Context, Q) (R, error), conditions ...func(device string) bool) {
-	t := reflect.TypeFor[Q]().Elem()
+	m.register(reflect.TypeFor[Q]().Elem(), func(ctx context.Context, req Message) (Message, error) {
+		r, err := f(ctx, req.(Q))
+		if err != nil {
+			return nil, err // a nil R in a non-nil Message would not be nil
+		}
+		return r, nil
+	}, conditions)
+}
+
+// Pass registers h for the service that req is an instance of, for a driver
+// that hands services on whatever they are. Otherwise it is like Handle.
+func Pass(m *Mux, req Message, h HandlerFunc, conditions ...func(device string) bool) {
+	m.register(reflect.TypeOf(req).Elem(), h, conditions)
+}
+
+func (m *Mux) register(t reflect.Type, serve HandlerFunc, conditions []func(device string) bool) {
 	if m.services[t] != nil {
 		panic("csta: " + t.Name() + " is registered twice")
 	}
 	if m.services == nil {
 		m.services = map[reflect.Type]*registration{}
 	}
-	m.services[t] = &registration{
-		serve: func(ctx context.Context, req Message) (Message, error) {
-			r, err := f(ctx, req.(Q))
-			if err != nil {
-				return nil, err // a nil R in a non-nil Message would not be nil
-			}
-			return r, nil
-		},
-		offers: conditions,
-	}
+	m.services[t] = &registration{serve, conditions}
 }
 
 // Reports registers events that are reported.
 func Reports(m *Mux, events ...Event) {
-	if m.events == nil {
-		m.events = map[reflect.Type]bool{}
-	}
 	for _, ev := range events {
-		m.events[reflect.TypeOf(ev).Elem()] = true
+		ReportsIf(m, ev)
 	}
+}
+
+// ReportsIf registers an event that is reported of the devices that all
+// conditions hold for.
+func ReportsIf(m *Mux, ev Event, conditions ...func(device string) bool) {
+	if m.events == nil {
+		m.events = map[reflect.Type]*registration{}
+	}
+	m.events[reflect.TypeOf(ev).Elem()] = &registration{offers: conditions}
 }
 
 // ServeCSTA serves req by the registered function. A service that is not
@@ -68,7 +80,11 @@ func (m *Mux) ServeCSTA(ctx context.Context, req Message) (Message, error) {
 	return r.serve(ctx, req)
 }
 
+// offered is false for what is not registered.
 func (r *registration) offered(device string) bool {
+	if r == nil {
+		return false
+	}
 	for _, ok := range r.offers {
 		if !ok(device) {
 			return false
@@ -80,22 +96,21 @@ func (r *registration) offered(device string) bool {
 // Offers reports whether the service that req is an instance of is offered for
 // the device.
 func (m *Mux) Offers(req Message, device string) bool {
-	r := m.services[reflect.TypeOf(req).Elem()]
-	return r != nil && r.offered(device)
+	return m.services[reflect.TypeOf(req).Elem()].offered(device)
 }
 
 // Registered reports whether the service is registered at all, for any device.
 func (m *Mux) Registered(req Message) bool { return m.services[reflect.TypeOf(req).Elem()] != nil }
 
-// Reported reports whether events of the type of ev are registered.
-func (m *Mux) Reported(ev Event) bool { return m.events[reflect.TypeOf(ev).Elem()] }
+// Reported reports whether events of the type of ev are registered, for any
+// device.
+func (m *Mux) Reported(ev Event) bool { return m.events[reflect.TypeOf(ev).Elem()] != nil }
 
 // Features returns what is offered for the device, as GetCSTAFeatures answers it.
 func (m *Mux) Features(device string) *GetCSTAFeaturesResponse {
 	resp := &GetCSTAFeaturesResponse{SupportedServices: &SupportedServices{}, SupportedEvents: &SupportedEvents{}}
 	for _, e := range catalog.entries {
-		r := m.services[e.typ]
-		if r != nil && r.offered(device) || m.events[e.typ] {
+		if m.services[e.typ].offered(device) || m.events[e.typ].offered(device) {
 			resp.add(e)
 		}
 	}

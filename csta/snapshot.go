@@ -15,6 +15,15 @@ type SnapshotDeviceResponse struct {
 	Common
 }
 
+// Connections returns the connections that the response lists itself: none
+// where it announces them for messages to come.
+func (r *SnapshotDeviceResponse) Connections() []SnapshotDeviceResponseInfo {
+	if r.CrossRefIDorSnapshotData == nil || r.CrossRefIDorSnapshotData.SnapshotData == nil {
+		return nil
+	}
+	return r.CrossRefIDorSnapshotData.SnapshotData.SnapshotDeviceResponseInfo
+}
+
 // SnapshotCall asks for the devices of a call.
 type SnapshotCall struct {
 	asks[SnapshotCallResponse]

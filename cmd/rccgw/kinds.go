@@ -7,6 +7,7 @@ import (
 
 	"rccgw/pbx"
 	"rccgw/pbx/asterisk"
+	"rccgw/pbx/cstatcp"
 	"rccgw/pbx/sim"
 )
 
@@ -30,6 +31,11 @@ var kinds = map[string]kind{
 		settings: func() any { return new(asterisk.Settings) },
 		check:    func(s any) error { return s.(*asterisk.Settings).Check() },
 		build:    func(s any, log *slog.Logger) (pbx.Driver, error) { return asterisk.New(*s.(*asterisk.Settings), log) },
+	},
+	"cstatcp": {
+		settings: func() any { return new(cstatcp.Settings) },
+		check:    func(s any) error { return s.(*cstatcp.Settings).Check() },
+		build:    func(s any, log *slog.Logger) (pbx.Driver, error) { return cstatcp.New(*s.(*cstatcp.Settings), log) },
 	},
 	"sim": {
 		settings: func() any { return new(struct{}) },

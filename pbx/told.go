@@ -1,0 +1,244 @@
+package pbx
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"rccgw/csta"
+)
+
+// Told is what was told of the calls and settings of one device. After events
+// were missed, the difference between that and a snapshot is told by ordinary
+// events. It is for who sees a device's events and snapshots and no more: who
+// knows the whole PBX has Calls. Its methods must not be called at once.
+type Told struct {
+	device   string
+	local    string
+	calls    map[string]*toldCall
+	settings map[string]string // by kind
+}
+
+// toldCall is what was told of a call.
+type toldCall struct {
+	own    csta.LocalConnectionState
+	others map[string]csta.LocalConnectionState // by the deviceID of the connection
+}
+
+// NewTold returns the record of a device of which nothing was told. device is
+// how events and requests name it, local the deviceID of its own connections.
+func NewTold(device, local string) *Told {
+	return &Told{device: device, local: local, calls: map[string]*toldCall{}, settings: map[string]string{}}
+}
+
+// In reports whether the device was told to be in the call.
+func (t *Told) In(call string) bool { return t.calls[call] != nil }
+
+// Covers reports whether a snapshot, or an answer of Settings, shows what the
+// event tells.
+func Covers(ev csta.Event) bool {
+	kind, _, _ := setting(ev)
+	return kind != "" || csta.FirstConnection(ev).CallID != ""
+}
+
+// Note records an event that is told.
+func (t *Told) Note(ev csta.Event) {
+	local, call := csta.LocalConnection(ev)
+	if kind, value, _ := setting(ev); kind != "" {
+		t.settings[kind] = value
+		return
+	}
+	if u, ok := UnionOf(ev); ok {
+		t.replace(u, local)
+		return
+	}
+	_, state := StepOf(ev)
+	switch ev.(type) {
+	case *csta.CallClearedEvent:
+		delete(t.calls, call)
+		return
+	case *csta.DigitsDialedEvent:
+		state = Initiated
+	case *csta.OfferedEvent:
+		state = Alerting
+	case *csta.QueuedEvent:
+		state = Queued
+	case *csta.NetworkReachedEvent:
+		state = Connected
+	}
+	id := csta.FirstConnection(ev).DeviceID.ID
+	if local == "" && id == t.local {
+		local = state // localConnectionInfo is optional
+	}
+	if call == "" || local == "" {
+		return
+	}
+	if local == Null {
+		delete(t.calls, call)
+		return
+	}
+	c := t.call(call)
+	c.own = local
+	switch {
+	case id == t.local || state == "":
+	case state == Null:
+		delete(c.others, id)
+	default:
+		c.others[id] = state
+	}
+}
+
+func (t *Told) call(id string) *toldCall {
+	c := t.calls[id]
+	if c == nil {
+		c = &toldCall{others: map[string]csta.LocalConnectionState{}}
+		t.calls[id] = c
+	}
+	return c
+}
+
+// replace records that calls became one.
+func (t *Told) replace(u Union, local csta.LocalConnectionState) {
+	others := map[string]csta.LocalConnectionState{}
+	for _, old := range []string{u.Primary.CallID, u.Secondary.CallID} {
+		if c := t.calls[old]; c != nil {
+			maps.Copy(others, c.others)
+		}
+		delete(t.calls, old)
+	}
+	if local == Null || len(u.Connections) == 0 {
+		return
+	}
+	c := t.call(u.Result())
+	c.own = local
+	for _, item := range u.Connections {
+		if id := item.NewConnection.DeviceID.ID; id != t.local {
+			c.others[id] = Connected
+			if state, ok := others[id]; ok && id != u.Stays {
+				c.others[id] = state
+			}
+		}
+	}
+}
+
+// Knew reports whether an event says of the device's own connection what was
+// told already.
+func (t *Told) Knew(ev csta.Event) bool {
+	local, call := csta.LocalConnection(ev)
+	if call == "" || local == "" {
+		return false
+	}
+	c := t.calls[call]
+	if c == nil {
+		return local == Null
+	}
+	return c.own == local && csta.FirstConnection(ev).DeviceID.ID == t.local
+}
+
+// setting says which setting an event is about, and what of it.
+func setting(ev csta.Event) (kind, value string, on bool) {
+	switch e := ev.(type) {
+	case *csta.ForwardingEvent:
+		return "forwarding " + string(e.ForwardingType), fmt.Sprint(e.ForwardStatus, " ", e.ForwardTo.ID), e.ForwardStatus
+	case *csta.DoNotDisturbEvent:
+		return "doNotDisturb", fmt.Sprint(e.DoNotDisturbOn), e.DoNotDisturbOn
+	}
+	return "", "", false
+}
+
+// Settings asks h what the device is set to, and returns the events that tell
+// it: of what f says that it can be asked and is reported. A question that is
+// refused has no event.
+func Settings(ctx context.Context, h csta.Handler, device string, f *csta.GetCSTAFeaturesResponse) []csta.Event {
+	var events []csta.Event
+	if f.Supports(&csta.GetForwarding{}) && f.Supports(&csta.ForwardingEvent{}) {
+		if r, err := csta.Call(ctx, h, &csta.GetForwarding{Device: csta.Device(device)}); err == nil {
+			for _, item := range r.ForwardingList {
+				events = append(events, &csta.ForwardingEvent{Device: csta.Party(device), ForwardingType: item.ForwardingType,
+					ForwardStatus: item.ForwardStatus, ForwardTo: item.ForwardDN})
+			}
+		}
+	}
+	if f.Supports(&csta.GetDoNotDisturb{}) && f.Supports(&csta.DoNotDisturbEvent{}) {
+		if r, err := csta.Call(ctx, h, &csta.GetDoNotDisturb{Device: csta.Device(device)}); err == nil {
+			events = append(events, &csta.DoNotDisturbEvent{Device: csta.Party(device), DoNotDisturbOn: r.DoNotDisturbOn})
+		}
+	}
+	return events
+}
+
+// Difference returns the events that lead from what was told to the snapshot
+// and the settings: first what ended. They are not noted. Without a snapshot
+// (nil) the calls are taken to be unchanged; a setting of which nothing was told
+// is taken to be off.
+func (t *Told) Difference(s *csta.SnapshotDeviceResponse, settings []csta.Event) []csta.Event {
+	var events []csta.Event
+	if s != nil {
+		events = t.callDifference(s.Connections())
+	}
+	for _, ev := range settings {
+		kind, value, on := setting(ev)
+		if was, told := t.settings[kind]; was != value && (told || on) {
+			events = append(events, ev)
+		}
+	}
+	return events
+}
+
+func (t *Told) callDifference(found []csta.SnapshotDeviceResponseInfo) []csta.Event {
+	var events []csta.Event
+	now := map[string]bool{}
+	for _, info := range found {
+		now[info.ConnectionIdentifier.CallID] = true
+	}
+	for _, call := range slices.Sorted(maps.Keys(t.calls)) {
+		if !now[call] {
+			own := Subject{ID: csta.Connection(call, t.local), Shown: csta.Party(t.device), Own: true}
+			events = append(events, own.Become(t.calls[call].own, Null, Null)...)
+		}
+	}
+	for _, info := range found {
+		states := compound(info)
+		was := Null
+		if known := t.calls[info.ConnectionIdentifier.CallID]; known != nil {
+			was = known.own
+		}
+		own := Subject{ID: info.ConnectionIdentifier, Shown: csta.Party(t.device), Calling: info.EndpointDevice, Called: csta.Party(t.device), Own: true}
+		// Whoever is in a call that nobody has answered has made it.
+		unanswered := len(states) < 2 || states[1] == Alerting || states[1] == Queued || states[1] == Fail
+		if was == Initiated || was == Null && unanswered && states[0] != Alerting {
+			own.Caller, own.Calling, own.Called = true, own.Called, own.Calling
+		}
+		events = append(events, own.Become(was, states[0], states[0])...)
+		events = append(events, t.far(info, states)...)
+	}
+	return events
+}
+
+// compound returns the states of a call, the device's own first.
+func compound(info csta.SnapshotDeviceResponseInfo) []csta.LocalConnectionState {
+	if s := info.LocalCallState; s != nil && s.CompoundCallState != nil && len(s.CompoundCallState.LocalConnectionState) > 0 {
+		return s.CompoundCallState.LocalConnectionState
+	}
+	return []csta.LocalConnectionState{Connected}
+}
+
+// far returns what changed at the far end of a call of two that an event has
+// named. Of a call of more, the snapshot does not say who is who.
+func (t *Told) far(info csta.SnapshotDeviceResponseInfo, states []csta.LocalConnectionState) []csta.Event {
+	known := t.calls[info.ConnectionIdentifier.CallID]
+	if known == nil || len(known.others) != 1 || len(states) > 2 {
+		return nil
+	}
+	p := Subject{Shown: info.EndpointDevice, Calling: csta.Party(t.device), Called: info.EndpointDevice}
+	was, is := Null, Null
+	for id, state := range known.others {
+		p.ID = csta.Connection(info.ConnectionIdentifier.CallID, id)
+		was = state
+	}
+	if len(states) == 2 {
+		is = states[1]
+	}
+	return p.Become(was, is, states[0])
+}
