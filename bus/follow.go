@@ -146,9 +146,24 @@ func (c *Client) renewWatches() {
 		for len(lines) > 0 {
 			n := min(len(lines), watchBatch)
 			c.notice(c.ctx, name, watchNotice{Add: lines[:n]})
+			if gone := c.unfollowed(name, lines[:n]); len(gone) > 0 {
+				c.notice(c.ctx, name, watchNotice{Remove: gone}) // its own notice may have come before this one
+			}
 			lines = lines[n:]
 		}
 	}
+}
+
+// unfollowed returns the devices of the lines that nobody watches any more.
+func (c *Client) unfollowed(pbx string, lines []watchedLine) (gone []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range lines {
+		if c.pbxs[pbx].follow[l.Device] == nil {
+			gone = append(gone, l.Device)
+		}
+	}
+	return gone
 }
 
 // event passes an event on, or keeps it until the snapshot is there.

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+)
+
+// An idle driver has nothing to offer: what its line offers is the gateway's.
+type idleDriver struct{}
+
+func (idleDriver) Services(*csta.Mux) {}
+
+func (idleDriver) Run(ctx context.Context, emit pbx.Emit) error {
+	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// bothWays are the requests that the gateway sends to clients, too.
+var bothWays = []csta.Message{&csta.SystemStatus{}, &csta.MonitorStop{}}
+
+// leastSettings are what a driver cannot be made without.
+var leastSettings = map[string][]string{"asterisk": {"RCC_PBX_X_SECRET=x"}, "cstatcp": {"RCC_PBX_X_ADDRESS=127.0.0.1:1"}}
+
+// docs/csta.md has all messages, and who serves them: as they are registered.
+func TestMessageTable(t *testing.T) {
+	inHands(t, idleDriver{})
+	g := startGateway(t, "RCC_PBX_SIM_DRIVER=test")
+	own, err := csta.Call(t.Context(), g.open("tcp", "tel:1001"), &csta.GetCSTAFeatures{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	muxes := map[string]*csta.Mux{}
+	drivers := slices.DeleteFunc(kindNames(), func(name string) bool { return name == "test" })
+	for _, name := range drivers {
+		variables := append([]string{"RCC_PBX=x", "RCC_PBX_X_DRIVER=" + name}, leastSettings[name]...)
+		c, err := load(environ(t, variables...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := c.pbxs[0].build(slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		muxes[name] = new(csta.Mux)
+		d.Services(muxes[name])
+	}
+
+	var b strings.Builder
+	head := func(title, what string) {
+		fmt.Fprintf(&b, "\n## %s\n\n| %s | direction | gateway | %s |\n|---|---|---|%s\n", title, what, strings.Join(drivers, " | "), strings.Repeat("---|", len(drivers)))
+	}
+	row := func(m csta.Message, direction string) {
+		mark := func(yes bool) string {
+			if yes {
+				return "yes"
+			}
+			return "–"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s", csta.Name(m), direction, mark(own.Supports(m)))
+		for _, name := range drivers {
+			ev, event := m.(csta.Event)
+			fmt.Fprintf(&b, " | %s", mark(event && muxes[name].Reported(ev) || !event && muxes[name].Registered(m)))
+		}
+		b.WriteString(" |\n")
+	}
+	head("Services", "request")
+	for _, m := range csta.Messages() {
+		if csta.Response(m) == nil {
+			continue
+		}
+		direction := "client → gateway"
+		if slices.ContainsFunc(bothWays, func(x csta.Message) bool { return csta.Name(x) == csta.Name(m) }) {
+			direction = "both"
+		}
+		row(m, direction)
+	}
+	head("Events", "event")
+	for _, m := range csta.Messages() {
+		if ev, ok := m.(csta.Event); ok {
+			row(ev, "gateway → client")
+		}
+	}
+
+	const path, begin = "../../docs/csta.md", "<!-- what follows is generated: go test ./cmd/rccgw -run TestMessageTable -update -->\n"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	intro, _, ok := strings.Cut(string(text), begin)
+	if !ok {
+		t.Fatal("docs/csta.md has no place for the tables")
+	}
+	want := intro + begin + b.String()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(text) {
+		t.Error("docs/csta.md is out of date: go test ./cmd/rccgw -run TestMessageTable -update")
+	}
+}
