@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -80,5 +82,41 @@ func TestErrorStyleOfProfile(t *testing.T) {
 	}
 	if err := refused("rccctl"); errors.As(err, &status) {
 		t.Errorf("a client of the standard gets %v", err)
+	}
+}
+
+// The table of docs/clients.md is the table of the program.
+func TestProfilesTable(t *testing.T) {
+	const path, begin, end = "../../docs/clients.md", "<!-- profiles: begin -->\n", "<!-- profiles: end -->\n"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(text), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatal("docs/clients.md has no place for the table")
+	}
+	_, example, _ := strings.Cut(string(text), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	var m mistakes
+	if len(parseClients(example, &m)) == 0 || m.list != nil {
+		t.Errorf("the example is not understood: %v", m.list)
+	}
+	var b strings.Builder
+	b.WriteString("| profile | User-Agent | errors | numbers | link |\n|---|---|---|---|---|\n")
+	for _, p := range profiles {
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", p.name, strings.Join(p.agents, "`, `"), p.Errors, p.Numbers, p.Link)
+		if p.name != "generic" && !strings.Contains(string(text), "("+p.name+")") {
+			t.Errorf("docs/clients.md says nothing of %s", p.name)
+		}
+	}
+	want := head + begin + b.String() + end + tail
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(text) {
+		t.Error("the table of docs/clients.md is out of date: go test ./cmd/rccgw -run TestProfilesTable -update")
 	}
 }

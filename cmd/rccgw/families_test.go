@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -237,4 +240,145 @@ func asteriskBench(t *testing.T, network string, names []string) *pbxtest.Bench 
 	b.Outside.Call = func(n string) error { return call(dialled(n)) }
 	b.Outside.CallWithheld = func(n string) error { return withheld(dialled(n)) }
 	return b
+}
+
+// Of four clients of a line one hangs up, one crashes and one goes silent: the
+// fourth sees and does everything as before, and nothing of the others is left.
+// Who comes back, comes back at once.
+func TestClientsLeave(t *testing.T) {
+	g := startGateway(t, "RCC_SIP_SESSION_EXPIRES=2", "RCC_SIP_MIN_SE=1")
+	const line = "tel:1002"
+	open := func() (*desk, func()) {
+		var e *cstasip.Endpoint
+		d := g.openOver("tcp", line, func(ctx context.Context, cfg cstasip.ClientConfig) (*cstasip.Client, error) {
+			var err error
+			if e, err = cstasip.Connect(ctx, cfg.Server, nil, nil); err != nil {
+				return nil, err
+			}
+			t.Cleanup(e.Close)
+			return e.Dial(ctx, cfg)
+		})
+		return d, e.Close
+	}
+	stays, _ := open()
+	leaves, _ := open()
+	_, crash := open()
+	silent := g.rawOpen("udp", line) // it never refreshes
+	events := watch(t, stays)
+	watch(t, leaves)
+	if _, body := silent.ask("INFO", 2, "z9hG4bK-2", fmt.Sprintf(`<MonitorStart xmlns="%s"><monitorObject><deviceObject>%s</deviceObject></monitorObject></MonitorStart>`, cstaNamespace, line)); !strings.Contains(body, "monitorCrossRefID") {
+		t.Fatalf("MonitorStart: %s", body)
+	}
+	g.counts("sip_dialogs", 4)
+
+	caller := g.open("tcp", "tel:1001")
+	resp, err := csta.Call(t.Context(), caller, &csta.MakeCall{CallingDevice: csta.Device("tel:1001"), CalledDirectoryNumber: csta.Device("tel:1002"), AutoOriginate: "doNotPrompt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := resp.CallingDevice.CallID
+	events.want(t, "^Delivered alerting .* call="+call)
+	if err := leaves.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	crash()
+	g.counts("sip_dialogs", 2) // the stayer's and the caller's
+
+	own := csta.Connection(call, line)
+	if _, err := csta.Call(t.Context(), stays, &csta.AnswerCall{CallToBeAnswered: own}); err != nil {
+		t.Fatal(err)
+	}
+	events.want(t, "^Established connected")
+	back, _ := open()
+	again := watch(t, back)
+	snapshot, err := csta.Call(t.Context(), back, &csta.SnapshotDevice{SnapshotObject: csta.Device(line)})
+	if err != nil || len(snapshot.CrossRefIDorSnapshotData.SnapshotData.SnapshotDeviceResponseInfo) != 1 {
+		t.Fatalf("%+v, %v", snapshot, err)
+	}
+	if _, err := csta.Call(t.Context(), back, &csta.ClearConnection{ConnectionToBeCleared: own}); err != nil {
+		t.Fatal(err)
+	}
+	events.want(t, "^ConnectionCleared null")
+	again.want(t, "^ConnectionCleared null")
+}
+
+// Two clients answer one call at once: one of them does, the other is told what
+// stood in its way.
+func TestTwoAnswer(t *testing.T) {
+	g := startGateway(t)
+	caller, one, two := g.open("tcp", "tel:1001"), g.open("tcp", "tel:1002"), g.open("udp", "tel:1002")
+	events := watch(t, one)
+	resp, err := csta.Call(t.Context(), caller, &csta.MakeCall{CallingDevice: csta.Device("tel:1001"), CalledDirectoryNumber: csta.Device("tel:1002"), AutoOriginate: "doNotPrompt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events.want(t, "^Delivered alerting")
+	answers := make(chan error, 2)
+	for _, d := range []*desk{one, two} {
+		go func() {
+			_, err := csta.Call(t.Context(), d, &csta.AnswerCall{CallToBeAnswered: csta.Connection(resp.CallingDevice.CallID, "tel:1002")})
+			answers <- err
+		}()
+	}
+	first, second := <-answers, <-answers
+	if first != nil {
+		first, second = second, first
+	}
+	if first != nil || !errors.Is(second, &csta.Error{Class: csta.StateIncompatibility, Value: "invalidConnectionState"}) &&
+		!errors.Is(second, &csta.Error{Class: csta.StateIncompatibility, Value: "noCallToAnswer"}) {
+		t.Errorf("they were told %v and %v", first, second)
+	}
+	events.want(t, "^Established connected")
+}
+
+// The monitor of one call tells of all its devices, also after the line has left
+// it, and ends with it: the gateway says so by MonitorStop.
+func TestMonitorOfACall(t *testing.T) {
+	g := startGateway(t)
+	stopped := make(chan string, 1)
+	d := g.open("tcp", "tel:1001", func(c *cstasip.ClientConfig) {
+		c.Handler = csta.HandlerFunc(func(_ context.Context, req csta.Message) (csta.Message, error) {
+			stopped <- req.(*csta.MonitorStop).MonitorCrossRefID
+			return &csta.MonitorStopResponse{}, nil
+		})
+	})
+	two, three := g.open("tcp", "tel:1002"), g.open("tcp", "tel:1003")
+	asked := func(h *desk, req csta.Message) csta.Message {
+		t.Helper()
+		resp, err := h.ServeCSTA(t.Context(), req)
+		if err != nil {
+			t.Fatalf("%s: %v", csta.Name(req), err)
+		}
+		return resp
+	}
+	call := asked(d, &csta.MakeCall{CallingDevice: csta.Device("tel:1001"), CalledDirectoryNumber: csta.Device("tel:1002"), AutoOriginate: "doNotPrompt"}).(*csta.MakeCallResponse).CallingDevice
+	id := asked(d, &csta.MonitorStart{MonitorObject: &csta.MonitorObject{CallObject: &call}}).(*csta.MonitorStartResponse).MonitorCrossRefID
+	events := make(tape, 1000)
+	d.mu.Lock()
+	d.watchers[id] = events
+	for _, ev := range d.early[id] {
+		d.pass(events, ev)
+	}
+	d.mu.Unlock()
+	asked(two, &csta.AnswerCall{CallToBeAnswered: csta.Connection(call.CallID, "tel:1002")})
+	events.want(t, "^Established ")
+	asked(d, &csta.SingleStepTransferCall{ActiveCall: call, TransferredTo: csta.Device("tel:1003")})
+	events.want(t, "^Transfered ")
+	after := callOf(events.want(t, "^Delivered "))
+	asked(three, &csta.AnswerCall{CallToBeAnswered: csta.Connection(after, "tel:1003")})
+	events.want(t, "^Established ")
+	asked(three, &csta.ClearConnection{ConnectionToBeCleared: csta.Connection(after, "tel:1003")})
+	events.want(t, "^CallCleared ")
+	select {
+	case got := <-stopped:
+		if got != id {
+			t.Errorf("monitor %s is stopped, not %s", got, id)
+		}
+	case <-time.After(asterisktest.Timeout):
+		t.Fatal("the monitor is not stopped")
+	}
+	_, err := d.ServeCSTA(t.Context(), &csta.MonitorStop{MonitorCrossRefID: id})
+	if !errors.Is(err, &csta.Error{Class: csta.Operation, Value: "invalidMonitorCrossRefID"}) {
+		t.Errorf("a monitor that is gone: %v", err)
+	}
 }

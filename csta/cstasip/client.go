@@ -55,7 +55,8 @@ type ClientConfig struct {
 	OnEvent func(csta.Event)
 
 	// Handler serves what the server asks: requests in its INFOs. nil:
-	// RequestSystemStatus and SystemStatus are answered, all else is refused.
+	// RequestSystemStatus, SystemStatus and MonitorStop are answered, all else is
+	// refused.
 	Handler csta.Handler
 
 	// Log; nil: nothing is logged.
@@ -898,6 +899,8 @@ func (c *Client) serve(m *message, req csta.Message, edition csta.Edition, err e
 			resp = &csta.RequestSystemStatusResponse{SystemStatus: "normal"}
 		case *csta.SystemStatus:
 			resp = &csta.SystemStatusResponse{}
+		case *csta.MonitorStop:
+			resp = &csta.MonitorStopResponse{}
 		default:
 			err = csta.Errorf(csta.Operation, "serviceNotSupported", "%s", csta.Name(req))
 		}
