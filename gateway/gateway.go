@@ -14,6 +14,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 
 	"rccgw/bus"
 	"rccgw/csta"
@@ -29,7 +30,12 @@ type Gateway struct {
 	// Directory names the line of a SIP user who does not say which it is.
 	Directory map[string]string
 	Log       *slog.Logger
+
+	monitors atomic.Int64
 }
+
+// Monitors returns how many monitors the sessions have.
+func (g *Gateway) Monitors() int { return int(g.monitors.Load()) }
 
 // A Peer is who opens a session.
 type Peer struct {

@@ -105,6 +105,7 @@ func (s *Session) monitorStart(ctx context.Context, r *csta.MonitorStart) (csta.
 	s.last++
 	id := strconv.Itoa(s.last)
 	s.monitors[id] = &monitor{written: device.ID, filter: r.RequestedMonitorFilter}
+	s.g.monitors.Add(1)
 	first := s.stop == nil
 	s.mu.Unlock()
 	if first {
@@ -125,6 +126,7 @@ func (s *Session) monitorStop(r *csta.MonitorStop) (csta.Message, error) {
 		return nil, csta.Errorf(csta.Operation, "invalidMonitorCrossRefID", "there is no monitor %q in this dialog", r.MonitorCrossRefID)
 	}
 	delete(s.monitors, r.MonitorCrossRefID)
+	s.g.monitors.Add(-1)
 	stop := s.stop
 	if len(s.monitors) > 0 {
 		stop = nil
@@ -144,6 +146,7 @@ func (s *Session) Close(error) {
 	s.mu.Lock()
 	stop := s.stop
 	s.stop, s.closed, s.pending = nil, true, nil
+	s.g.monitors.Add(-int64(len(s.monitors)))
 	clear(s.monitors)
 	s.mu.Unlock()
 	if stop != nil {

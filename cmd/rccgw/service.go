@@ -35,6 +35,7 @@ type service struct {
 	conn     *nats.Conn
 	client   *bus.Client
 	adapters []*bus.Adapter
+	gateway  *gateway.Gateway
 	sip      *cstasip.Server
 	serving  atomic.Bool // the SIP side listens, and is not draining
 }
@@ -188,12 +189,12 @@ func keepAdapter(ctx context.Context, a *bus.Adapter, log *slog.Logger) {
 }
 
 func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGroup, fail func(string, error)) error {
-	g := &gateway.Gateway{Bus: s.client, PhoneContext: s.c.phoneContext, Directory: s.c.directory, Log: s.log}
+	s.gateway = &gateway.Gateway{Bus: s.client, PhoneContext: s.c.phoneContext, Directory: s.c.directory, Log: s.log}
 	cfg := s.c.sip
 	cfg.Log = s.log
 	cfg.Agent = "rccgw/" + buildVersion()
 	cfg.Open = func(ctx context.Context, d *cstasip.Dialog) (cstasip.Session, error) {
-		session, err := g.Open(ctx, gateway.Peer{
+		session, err := s.gateway.Open(ctx, gateway.Peer{
 			Line: d.Line, Users: []string{cstasip.User(d.To), cstasip.User(d.RequestURI)}, From: cstasip.User(d.From),
 			Send: func(m csta.Message) {
 				if err := d.Send(m); err != nil {
