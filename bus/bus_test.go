@@ -11,10 +11,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"rccgw/csta"
 	"rccgw/digitmod"
@@ -423,6 +425,46 @@ func TestLostEvents(t *testing.T) {
 	// Nothing follows: the directory's sequence number shows it.
 	l.lose(func() { l.pbx.calls.Ended("b", pbx.CauseNormalClearing) })
 	r.want(t, "Delivered a alerting", "ConnectionCleared a null", "Established b connected", "Held b hold", "ConnectionCleared b null")
+}
+
+// An entry is a directory entry that says that so many events were sent.
+type entry struct {
+	jetstream.KeyValueEntry
+	seq uint64
+}
+
+func (entry) Key() string                     { return "main" }
+func (entry) Operation() jetstream.KeyValueOp { return jetstream.KeyValuePut }
+func (e entry) Value() []byte {
+	return fmt.Appendf(nil, `{"pbx":"main","lines":"*","link":"normal","epoch":"e","seq":%d}`, e.seq)
+}
+
+// Events that come late are not lost: the directory may be far ahead of them
+// for as long as they come.
+func TestLateEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClient(new(nats.Conn), quiet(t))
+		event := func(seq uint64) {
+			m := nats.NewMsg(eventSubject("main", "1002", "DoNotDisturbEvent"))
+			m.Header.Set(headerEpoch, "e")
+			m.Header.Set(headerSeq, fmt.Sprint(seq))
+			c.event(m)
+		}
+		c.entry(entry{seq: 0})
+		x := c.exchange("main")
+		for second := range uint64(10) {
+			event(second + 1)
+			c.entry(entry{seq: 100 * (second + 1)})
+			time.Sleep(renewal)
+			if x.stale || x.seq != second+1 {
+				t.Fatalf("after %d s: stale %v, seen %d", second, x.stale, x.seq)
+			}
+		}
+		c.entry(entry{seq: 1000})
+		if !x.stale || x.seq != 1000 {
+			t.Errorf("none has come for a second: stale %v, seen %d", x.stale, x.seq)
+		}
+	})
 }
 
 // What the far end did meanwhile is told, too.

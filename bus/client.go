@@ -75,7 +75,7 @@ type exchange struct {
 	epoch  string // of the last event
 	heard  bool   // an event of the epoch came: from then on a gap is a loss
 	seq    uint64
-	behind uint64               // a sequence number that the directory named and no event had yet
+	behind uint64               // seq as it was when the directory first named a later one
 	since  time.Time            // when it did
 	stale  bool                 // a snapshot is due before the picture is true again
 	taking bool                 // snapshots are being taken
@@ -249,18 +249,18 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 	case x.epoch == "" || back && x.epoch != entry.Epoch:
 		// Nothing seen yet, or another life of the adapter.
 		x.stale = x.epoch != ""
-		x.epoch, x.seq, x.behind, x.heard = entry.Epoch, entry.Seq, 0, false
+		x.epoch, x.seq, x.since, x.heard = entry.Epoch, entry.Seq, time.Time{}, false
 		if x.stale {
 			c.tell(x, false)
 		}
 	case x.epoch == entry.Epoch && entry.Seq > x.seq:
-		// Events and directory come by different ways, so an event may still
-		// be under way; what is missing a while later is lost. Entries may come
-		// faster than one a renewal.
-		if x.behind <= x.seq {
-			x.behind, x.since = entry.Seq, time.Now()
+		// Events and directory come by different ways, so events may still be
+		// under way, and many are where there is much to do. Those are lost that
+		// are missing while none comes. Entries may come faster than one a renewal.
+		if x.behind != x.seq || x.since.IsZero() {
+			x.behind, x.since = x.seq, time.Now()
 		} else if time.Since(x.since) >= renewal/2 {
-			c.log.Warn("events lost", "pbx", x.name, "seen", x.seq, "sent", x.behind)
+			c.log.Warn("events lost", "pbx", x.name, "seen", x.seq, "sent", entry.Seq)
 			x.seq, x.stale = entry.Seq, true
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 
 	"rccgw/bus"
 	"rccgw/csta"
@@ -31,7 +32,12 @@ type Gateway struct {
 	// MaxMonitors is how many monitors a session may have; 100 if zero.
 	MaxMonitors int
 	Log         *slog.Logger
+
+	monitors atomic.Int64
 }
+
+// Monitors returns how many monitors the sessions have.
+func (g *Gateway) Monitors() int { return int(g.monitors.Load()) }
 
 // A Peer is who opens a session.
 type Peer struct {

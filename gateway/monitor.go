@@ -44,6 +44,7 @@ func (s *Session) monitorStart(ctx context.Context, r *csta.MonitorStart) (csta.
 	s.last++
 	m.id = strconv.Itoa(s.last)
 	s.monitors[m.id] = m
+	s.g.monitors.Add(1)
 	first := s.stop == nil
 	s.mu.Unlock()
 	// Not under the lock: the bus calls back under one of its own.
@@ -150,13 +151,20 @@ func (s *Session) monitorStop(r *csta.MonitorStop) (csta.Message, error) {
 // drop ends a monitor, and with the last one the watch of the line.
 func (s *Session) drop(m *monitor) {
 	s.mu.Lock()
-	delete(s.monitors, m.id)
+	s.forgetMonitor(m.id)
 	stops := []func(){m.stop}
 	if len(s.monitors) == 0 {
 		stops = append(stops, s.idle())
 	}
 	s.mu.Unlock()
 	end(stops...)
+}
+
+func (s *Session) forgetMonitor(id string) {
+	if s.monitors[id] != nil {
+		delete(s.monitors, id)
+		s.g.monitors.Add(-1)
+	}
 }
 
 // idle forgets the watch of the line and what waits, and returns what ends it.
@@ -215,7 +223,7 @@ func (s *Session) tell(e waiting) {
 		// (ECMA-269 clause 15.1.3). Its watch has ended by itself. That of the line
 		// stays until the next monitor ends, or the dialog: this is called by the
 		// bus, which must not be called back.
-		delete(s.monitors, m.id)
+		s.forgetMonitor(m.id)
 		s.send(&csta.MonitorStop{MonitorCrossRefID: m.id})
 	}
 }

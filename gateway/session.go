@@ -119,7 +119,7 @@ func (s *Session) Close(error) {
 	var stops []func()
 	for id, m := range s.monitors {
 		stops = append(stops, m.stop)
-		delete(s.monitors, id)
+		s.forgetMonitor(id)
 	}
 	stops = append(stops, s.idle(), s.unwatch)
 	s.mu.Unlock()

@@ -506,6 +506,9 @@ func TestMonitors(t *testing.T) {
 	if one == two {
 		t.Error("two monitors have one cross reference")
 	}
+	if n := b.gw.Monitors(); n != 2 {
+		t.Errorf("the gateway counts %d monitors of two", n)
+	}
 	b.pbx.calls.Originated("a", outside, csta.Party("5660"), pbx.CauseNewCall)
 	b.pbx.calls.Delivered("a", alice, pbx.CauseNewCall)
 	if ev := next[*csta.DeliveredEvent](d); ev.MonitorCrossRefID != two {
@@ -535,6 +538,13 @@ func TestMonitors(t *testing.T) {
 	b.pbx.calls.Delivered("b", alice, pbx.CauseNewCall)
 	if ev := next[*csta.DeliveredEvent](d); ev.MonitorCrossRefID != three || ev.Connection.CallID != "b" {
 		t.Errorf("got %v for %s", ev.Connection, ev.MonitorCrossRefID)
+	}
+	if n := b.gw.Monitors(); n != 1 {
+		t.Errorf("the gateway counts %d monitors of one", n)
+	}
+	d.Close(nil)
+	if n := b.gw.Monitors(); n != 0 {
+		t.Errorf("the gateway counts %d monitors after the end of the session", n)
 	}
 }
 

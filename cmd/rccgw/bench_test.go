@@ -82,23 +82,25 @@ func (p *process) cpu(b *testing.B) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond // clock ticks
 }
 
-// gauge reads one number of /metrics.
-func (p *process) gauge(b *testing.B, name string) float64 {
-	resp, err := http.Get("http://" + p.http + "/metrics")
+// gauge reads one number of the /metrics of the gateway whose HTTP listens at
+// host:port.
+func gauge(tb testing.TB, address, name string) float64 {
+	tb.Helper()
+	resp, err := http.Get("http://" + address + "/metrics")
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer resp.Body.Close()
 	for s := bufio.NewScanner(resp.Body); s.Scan(); {
 		if value, ok := strings.CutPrefix(s.Text(), name+" "); ok {
 			v, err := strconv.ParseFloat(value, 64)
 			if err != nil {
-				b.Fatal(err)
+				tb.Fatal(err)
 			}
 			return v
 		}
 	}
-	b.Fatalf("no metric %s", name)
+	tb.Fatalf("no metric %s", name)
 	return 0
 }
 
@@ -204,14 +206,14 @@ func BenchmarkIdleDialog(b *testing.B) {
 	p := startProcess(b, "GOGC=10")
 	e := p.endpoint(b, "tcp")
 	settled := func() float64 {
-		least := p.gauge(b, "go_memstats_heap_alloc_bytes")
+		least := gauge(b, p.http, "go_memstats_heap_alloc_bytes")
 		for range 200 { // scraping makes garbage, so collections go on
-			least = min(least, p.gauge(b, "go_memstats_heap_alloc_bytes"))
+			least = min(least, gauge(b, p.http, "go_memstats_heap_alloc_bytes"))
 		}
 		return least
 	}
 	for b.Loop() {
-		before, goroutines := settled(), p.gauge(b, "go_goroutines")
+		before, goroutines := settled(), gauge(b, p.http, "go_goroutines")
 		var clients []*cstasip.Client
 		for i := range dialogs {
 			line := fmt.Sprint(1001 + i%10)
@@ -222,7 +224,7 @@ func BenchmarkIdleDialog(b *testing.B) {
 			clients = append(clients, c)
 		}
 		b.ReportMetric((settled()-before)/dialogs, "heap-B/dialog")
-		b.ReportMetric((p.gauge(b, "go_goroutines")-goroutines)/dialogs, "goroutines/dialog")
+		b.ReportMetric((gauge(b, p.http, "go_goroutines")-goroutines)/dialogs, "goroutines/dialog")
 		for _, c := range clients {
 			_ = c.Close(b.Context())
 		}

@@ -36,6 +36,7 @@ type service struct {
 	conn     *nats.Conn
 	client   *bus.Client
 	adapters []*bus.Adapter
+	gateway  *gateway.Gateway
 	sip      *cstasip.Server
 	serving  atomic.Bool // the SIP side listens, and is not draining
 }
@@ -193,7 +194,7 @@ func keepAdapter(ctx context.Context, a *bus.Adapter, log *slog.Logger) {
 }
 
 func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGroup, fail func(string, error)) error {
-	g := &gateway.Gateway{Bus: s.client, PhoneContext: s.c.phoneContext, Directory: s.c.directory, Log: s.log}
+	s.gateway = &gateway.Gateway{Bus: s.client, PhoneContext: s.c.phoneContext, Directory: s.c.directory, Log: s.log}
 	cfg := s.c.sip
 	cfg.Log = s.log
 	if s.c.certificates != nil {
@@ -209,7 +210,7 @@ func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGrou
 		if d.User != "" {
 			from, lines = d.User, s.c.userLines[d.User]
 		}
-		session, err := g.Open(ctx, gateway.Peer{
+		session, err := s.gateway.Open(ctx, gateway.Peer{
 			Line: d.Line, Users: []string{cstasip.User(d.To), cstasip.User(d.RequestURI)}, From: from, Lines: lines,
 			Dialect: gateway.Dialect{Numbers: t.Numbers, Link: t.Link},
 			Send: func(m csta.Message) {

@@ -75,6 +75,7 @@ var (
 	descStale      = metric("digits_stale", "1 when the bus is away and a newer digit plan may be stored.", "pbx")
 	descBus        = metric("bus_up", "1 when the bus is connected.")
 	descDialogs    = metric("sip_dialogs", "Dialogs that are open or opening.")
+	descMonitors   = metric("monitors", "Monitors that the dialogs have.")
 	descConns      = metric("sip_connections", "TCP and TLS connections that are open.")
 	descOpened     = metric("sip_dialogs_opened_total", "Dialogs that were opened.")
 	descEnded      = metric("sip_dialogs_ended_total", "Dialogs that ended.")
@@ -92,7 +93,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descReady, descRevision, descRefused, descStale, descBus, descDialogs, descConns, descOpened, descEnded, descRequests, descRepeated,
+	for _, d := range []*prometheus.Desc{descReady, descRevision, descRefused, descStale, descBus, descDialogs, descMonitors, descConns, descOpened, descEnded, descRequests, descRepeated,
 		descMalformed, descTurnedAway, descLimited, descBindings, descChallenges, descAuthFailed, descPanics, descEvents} {
 		ch <- d
 	}
@@ -125,6 +126,7 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	st := m.s.sip.Stats()
 	gauge(descDialogs, float64(st.Dialogs))
+	gauge(descMonitors, float64(m.s.gateway.Monitors()))
 	gauge(descConns, float64(st.Connections))
 	count(descOpened, st.Opened)
 	count(descEnded, st.Ended)
