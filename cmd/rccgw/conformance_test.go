@@ -264,7 +264,7 @@ func sipBench(t *testing.T, network string) *pbxtest.Bench {
 			Watch: func(w pbxtest.Watcher) func() { return d.watch(t, w) },
 			Person: pbxtest.Person{Lift: h.Lift, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
 				Dial:     func(n string) error { return h.Dial(raw(n)) },
-				Transfer: func(n string) error { return h.Transfer(raw(n)) },
+				Transfer: func(n string) error { return h.Transfer(raw(n)) }, Conference: h.Conference,
 				SetForwarding: func(kind csta.ForwardingType, on bool, n string) error {
 					return h.SetForwarding(kind, on, raw(n))
 				},

@@ -78,6 +78,7 @@ type Person struct {
 	Hold            func() error
 	Retrieve        func() error
 	Transfer        func(number string) error // of the active call, without asking
+	Conference      func() error              // joins the held call and the active one
 	SetForwarding   func(kind csta.ForwardingType, on bool, number string) error
 	SetDoNotDisturb func(on bool) error
 }
@@ -111,6 +112,7 @@ const (
 	HandHangUp        Ability = "hand: hang up"
 	HandHold          Ability = "hand: hold and retrieve"
 	HandTransfer      Ability = "hand: transfer"
+	HandConference    Ability = "hand: conference"
 	HandForwarding    Ability = "hand: forwarding"
 	HandDoNotDisturb  Ability = "hand: do not disturb"
 	ForwardingRefusal Ability = "refusal of bad forwarding targets" // of loops and of numbers that nobody has
@@ -155,6 +157,8 @@ func (b *Bench) has(a Ability) bool {
 		return everyone(func(p *Person) bool { return p.Hold != nil && p.Retrieve != nil })
 	case HandTransfer:
 		return everyone(func(p *Person) bool { return p.Transfer != nil })
+	case HandConference:
+		return everyone(func(p *Person) bool { return p.Conference != nil })
 	case HandForwarding:
 		return everyone(func(p *Person) bool { return p.SetForwarding != nil })
 	case HandDoNotDisturb:

@@ -31,7 +31,7 @@ func Run(t *testing.T, newBench func(t *testing.T) *Bench) {
 }
 
 func scenarios() []scenario {
-	return slices.Concat(callScenarios(), outsideScenarios(), holdScenarios(), consultScenarios(), transferScenarios(),
+	return slices.Concat(callScenarios(), outsideScenarios(), holdScenarios(), consultScenarios(), transferScenarios(), conferenceScenarios(),
 		featureScenarios(), refusalScenarios(), linkScenarios(), stormScenarios())
 }
 
@@ -45,9 +45,6 @@ func play(t *testing.T, sc scenario, newBench func(t *testing.T) *Bench) {
 	})
 	b := newBench(t)
 	b.complete(t)
-	for _, a := range sc.needs {
-		b.need(t, a)
-	}
 	s := &stage{T: t, b: b}
 	names := "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	for i, l := range b.Lines {
@@ -60,6 +57,9 @@ func play(t *testing.T, sc scenario, newBench func(t *testing.T) *Bench) {
 	s.A, s.B, s.C, s.D = s.actors[0], s.actors[1], s.actors[2], s.actors[3]
 	for _, m := range sc.services {
 		s.offers(m)
+	}
+	for _, a := range sc.needs {
+		b.need(t, a)
 	}
 	for _, a := range s.actors {
 		t.Cleanup(a.Watch(a))

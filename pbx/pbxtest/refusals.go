@@ -2,6 +2,8 @@ package pbxtest
 
 import (
 	"context"
+	"reflect"
+	"strings"
 	"time"
 
 	"rccgw/csta"
@@ -17,21 +19,22 @@ func refusalScenarios() []scenario {
 		{name: "unknown connection", play: unknownConnection},
 		{name: "malformed arguments", play: malformed},
 		{name: "wrong state, prompted", services: services(&csta.MakeCall{}, &csta.ServiceInitiatedEvent{}), play: func(s *stage) {
-			wrongState(s, s.A, s.prompted(), &csta.AnswerCall{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{})
+			wrongState(s, s.A, s.prompted(), &csta.AnswerCall{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{},
+				&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{})
 		}},
 		{name: "wrong state, alerting", services: services(&csta.MakeCall{}), play: func(s *stage) {
 			wrongState(s, s.B, s.ring(s.A, s.B), &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{},
-				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{})
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{})
 		}},
 		{name: "wrong state, connected", services: services(&csta.MakeCall{}), play: func(s *stage) {
 			wrongState(s, s.A, s.talk(s.A, s.B), &csta.AnswerCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{},
-				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{})
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{})
 		}},
 		{name: "wrong state, on hold", services: services(&csta.MakeCall{}, &csta.HoldCall{}), play: func(s *stage) {
 			call := s.talk(s.A, s.B)
 			s.hold(s.A, call, s.B)
 			wrongState(s, s.A, call, &csta.AnswerCall{}, &csta.HoldCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{},
-				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{})
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{})
 		}},
 		{name: "wrong state, cleared", services: services(&csta.MakeCall{}), play: clearedBefore},
 		{name: "context has ended", services: services(&csta.MakeCall{}), play: contextEnded},
@@ -39,53 +42,51 @@ func refusalScenarios() []scenario {
 }
 
 // sample returns a request of the type of m about a's connection in call; where
-// two are needed, both are that.
+// two are needed, both are that. What the schema requires is there.
 func sample(m csta.Message, a *actor, call string) csta.Message {
-	conn := csta.Connection(call, a.ID)
-	device := csta.Device(a.ID)
-	number := csta.Device(a.Number) // refused where it counts before it is dialled
-	switch m.(type) {
-	case *csta.MakeCall:
-		return &csta.MakeCall{CallingDevice: device, CalledDirectoryNumber: number, AutoOriginate: doNotPrompt}
-	case *csta.AnswerCall:
-		return &csta.AnswerCall{CallToBeAnswered: conn}
-	case *csta.ClearConnection:
-		return &csta.ClearConnection{ConnectionToBeCleared: conn}
-	case *csta.HoldCall:
-		return &csta.HoldCall{CallToBeHeld: conn}
-	case *csta.RetrieveCall:
-		return &csta.RetrieveCall{CallToBeRetrieved: conn}
-	case *csta.ConsultationCall:
-		return &csta.ConsultationCall{ExistingCall: conn, ConsultedDevice: number}
-	case *csta.AlternateCall:
-		return &csta.AlternateCall{HeldCall: conn, ActiveCall: conn}
-	case *csta.ReconnectCall:
-		return &csta.ReconnectCall{HeldCall: conn, ActiveCall: conn}
-	case *csta.TransferCall:
-		return &csta.TransferCall{HeldCall: conn, ActiveCall: conn}
-	case *csta.SingleStepTransferCall:
-		return &csta.SingleStepTransferCall{ActiveCall: conn, TransferredTo: number}
-	case *csta.DeflectCall:
-		return &csta.DeflectCall{CallToBeDiverted: conn, NewDestination: number}
-	case *csta.GetForwarding:
-		return &csta.GetForwarding{Device: device}
-	case *csta.SetForwarding:
-		return &csta.SetForwarding{Device: device, ForwardingType: immediate, ForwardDN: number}
-	case *csta.GetDoNotDisturb:
-		return &csta.GetDoNotDisturb{Device: device}
-	case *csta.SetDoNotDisturb:
-		return &csta.SetDoNotDisturb{Device: device}
-	case *csta.SnapshotDevice:
-		return &csta.SnapshotDevice{SnapshotObject: device}
+	v := reflect.New(reflect.TypeOf(m).Elem())
+	for f, field := range v.Elem().Fields() {
+		required := strings.HasPrefix(f.Tag.Get("csta"), "required")
+		switch role := csta.Role(f.Tag.Get("number")); {
+		case f.Type == reflect.TypeFor[csta.ConnectionID]():
+			field.Set(reflect.ValueOf(csta.Connection(call, a.ID)))
+		case f.Type == reflect.TypeFor[csta.DeviceID]() && role == csta.Identity:
+			field.Set(reflect.ValueOf(csta.Device(a.ID)))
+		case f.Type == reflect.TypeFor[csta.DeviceID]() && role == csta.Destination && required:
+			field.Set(reflect.ValueOf(csta.Device(a.Number))) // refused where it counts before it is dialled
+		}
 	}
-	return m
+	half := int64(50)
+	switch r := v.Interface().(type) {
+	case *csta.MakeCall:
+		r.AutoOriginate = doNotPrompt
+	case *csta.SingleStepConferenceCall:
+		r.ParticipationType = active
+	case *csta.GenerateDigits:
+		r.CharactersToSend = "1"
+	case *csta.GenerateTelephonyTones:
+		r.ToneToSend = "beep"
+	case *csta.AssociateData:
+		r.AccountCode = csta.HexBinary{0x42}
+	case *csta.SetForwarding:
+		r.ForwardingType, r.ForwardDN = immediate, csta.Device(a.Number)
+	case *csta.SetSpeakerVolume:
+		r.SpeakerVolume = &csta.Volume{VolAbs: &half}
+	case *csta.SetMicrophoneGain:
+		r.MicrophoneGain = &csta.MicrophoneGain{MicGainAbs: &half}
+	case *csta.ButtonPress:
+		r.Button = "1"
+	case *csta.SetDisplay:
+		r.ContentsOfDisplay = "text"
+	}
+	return v.Interface().(csta.Message)
 }
 
 // perLine reports whether a service is the driver's: the gateway answers for
 // status, features and monitors.
 func perLine(m csta.Message) bool {
 	switch m.(type) {
-	case *csta.GetCSTAFeatures, *csta.RequestSystemStatus, *csta.SystemStatus, *csta.MonitorStart, *csta.MonitorStop:
+	case *csta.GetCSTAFeatures, *csta.RequestSystemStatus, *csta.SystemStatus, *csta.MonitorStart, *csta.MonitorStop, *csta.ChangeMonitorFilter:
 		return false
 	}
 	return csta.Response(m) != nil
@@ -120,7 +121,8 @@ func unknownLine(s *stage) {
 // connected are the services that are about a connection.
 func connected() []csta.Message {
 	return services(&csta.AnswerCall{}, &csta.ClearConnection{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{}, &csta.AlternateCall{},
-		&csta.ReconnectCall{}, &csta.TransferCall{}, &csta.SingleStepTransferCall{}, &csta.DeflectCall{})
+		&csta.ReconnectCall{}, &csta.TransferCall{}, &csta.SingleStepTransferCall{}, &csta.DeflectCall{},
+		&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ClearCall{})
 }
 
 var badConnections = []string{"invalidConnectionID", "invalidCallID", "invalidActiveConnectionID", "invalidHeldConnectionID", "invalidActiveCallID", "invalidHeldCallID"}

@@ -63,11 +63,18 @@ func (s *Sim) establish(id, device string, cause csta.EventCause) {
 			s.end(c.ID, causeNormalClearing)
 		}
 	}
-	s.of(id).stop()
-	_, conn, err := s.calls.Find(csta.Connection(id, device))
-	if err == nil {
-		s.calls.Established(id, conn.Party, cause)
+	pr := s.of(id)
+	pr.stop()
+	c, conn, err := s.calls.Find(csta.Connection(id, device))
+	if err != nil {
+		return
 	}
+	s.calls.Established(id, conn.Party, cause)
+	// Who adds a party may have left, or put the conference on hold.
+	if by := pr.adding; by != "" && has(c, by) && connection(c, by).State == pbx.Connected {
+		s.calls.Conferenced(pbx.Joining{Device: by, Primary: id, Result: id, To: conn.Shown(), Cause: causeAdded})
+	}
+	pr.adding = ""
 }
 
 // release takes a device out of its call. Who is left alone is released too.
@@ -117,7 +124,7 @@ func (s *Sim) divert(id, device, number string) (target, error) {
 // handOver replaces the device in its call by who answers at number, and
 // returns the callID of the call that results.
 func (s *Sim) handOver(c pbx.Call, device, number string) (string, target, error) {
-	if err := s.talking(c, device); err != nil {
+	if err := s.settled(c, device); err != nil {
 		return "", target{}, err
 	}
 	t, err := s.reach(c, number)
@@ -131,14 +138,35 @@ func (s *Sim) handOver(c pbx.Call, device, number string) (string, target, error
 	return id, t, nil
 }
 
-// talking refuses a call whose far end has not answered.
-func (s *Sim) talking(c pbx.Call, device string) error {
-	for _, far := range c.Other(device) {
-		if far.State == pbx.Connected || far.State == pbx.Hold {
-			return nil
+// answered reports whether the party takes part in its call.
+func answered(conn pbx.Connection) bool { return conn.State == pbx.Connected || conn.State == pbx.Hold }
+
+// talkers returns how many take part in the call.
+func talkers(c pbx.Call) (n int) {
+	for _, conn := range c.Connections {
+		if answered(conn) {
+			n++
 		}
 	}
+	return n
+}
+
+// talking refuses a call in which nobody else has answered.
+func (s *Sim) talking(c pbx.Call, device string) error {
+	if slices.ContainsFunc(c.Other(device), answered) {
+		return nil
+	}
 	return csta.Errorf(csta.StateIncompatibility, "invalidConnectionState", "the far end of call %s has not answered", c.ID)
+}
+
+// settled refuses a call in which somebody else has not answered, or nobody is.
+func (s *Sim) settled(c pbx.Call, device string) error {
+	for _, far := range c.Other(device) {
+		if !answered(far) {
+			return csta.Errorf(csta.StateIncompatibility, "invalidConnectionState", "%s in call %s is %s", far.Device, c.ID, far.State)
+		}
+	}
+	return s.talking(c, device)
 }
 
 // reach returns where a call would go if it were sent to number, and refuses
@@ -163,19 +191,43 @@ func (s *Sim) reach(c pbx.Call, number string) (target, error) {
 
 // merge joins the far ends of a held and an active call of the device.
 func (s *Sim) merge(held, active pbx.Call, device string) error {
-	if err := s.talking(held, device); err != nil {
+	if err := s.settled(held, device); err != nil {
 		return err
 	}
 	far := active.Other(device)
 	if len(far) == 0 || far[0].State == pbx.Fail {
 		return csta.Errorf(csta.StateIncompatibility, "invalidActiveConnectionState", "there is nobody in call %s to transfer to", active.ID)
 	}
-	if has(held, far[0].Device) {
-		return csta.Errorf(csta.Operation, "notDifferentDevices", "both calls are with %s", far[0].Device)
+	if err := s.joinable(held, active, device); err != nil {
+		return err
+	}
+	to := far[0].Shown()
+	if len(far) > 1 {
+		to = csta.NotKnown() // a conference
 	}
 	// The call that rings or talks goes on, with what the PBX keeps of it.
-	s.calls.Transferred(pbx.Joining{Device: device, Primary: held.ID, Secondary: active.ID, Result: active.ID, To: far[0].Shown(), Cause: causeTransfer})
+	s.calls.Transferred(pbx.Joining{Device: device, Primary: held.ID, Secondary: active.ID, Result: active.ID, To: to, Cause: causeTransfer})
 	s.forget(held.ID)
+	return nil
+}
+
+// joinable refuses two calls that have somebody else in common, or would be too
+// large a conference.
+func (s *Sim) joinable(held, active pbx.Call, device string) error {
+	far := active.Other(device)
+	for _, conn := range far {
+		if has(held, conn.Device) {
+			return csta.Errorf(csta.Operation, "notDifferentDevices", "both calls are with %s", conn.Device)
+		}
+	}
+	return s.room(held, len(far))
+}
+
+// room refuses to add more parties to a call than a conference takes.
+func (s *Sim) room(c pbx.Call, more int) error {
+	if n := len(c.Connections) + more; n > maxParties {
+		return csta.Errorf(csta.SystemResourceAvailability, "conferenceMemberLimitExceeded", "a conference of %d is too large: %d are the most", n, maxParties)
+	}
 	return nil
 }
 

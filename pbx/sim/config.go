@@ -53,6 +53,7 @@ const (
 	maxDigits       = 32
 	maxCalls        = 8 // of one phone at a time
 	maxForwards     = 5 // of one call
+	maxParties      = 8 // of one conference
 	ringPeriod      = 5 * time.Second
 )
 

@@ -33,7 +33,7 @@ func bench(s *sim.Sim, newLine func(device string) *pbxtest.Line) *pbxtest.Bench
 	line := func(device string) *pbxtest.Line {
 		l, h := newLine(device), s.Phone(device)
 		l.Person = pbxtest.Person{Lift: h.Lift, Dial: h.Dial, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
-			Transfer: h.Transfer, SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}
+			Transfer: h.Transfer, Conference: h.Conference, SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}
 		return l
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line(impatient)}

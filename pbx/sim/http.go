@@ -47,7 +47,8 @@ const maxBody = 4 << 10
 //
 //	GET  /phones                     all phones
 //	GET  /phones/{device}            one phone
-//	POST /phones/{device}/{action}   lift, dial, answer, hangup, hold, retrieve, consult, transfer, forward, dnd
+//	POST /phones/{device}/{action}   lift, dial, answer, hangup, hold, retrieve,
+//	                                 consult, transfer, conference, forward, dnd
 //	POST /outside/{number}/{action}  call, answer, hangup, busy
 //	POST /link/{action}              cut, restore
 //
@@ -129,7 +130,8 @@ func phoneActions(h Phone) map[string]func(body) error {
 	}
 	return map[string]func(body) error{
 		"lift": plain(h.Lift), "answer": plain(h.Answer), "hangup": plain(h.HangUp), "hold": plain(h.Hold), "retrieve": plain(h.Retrieve),
-		"dial": numbered(h.Dial), "consult": numbered(h.Consult),
+		"conference": plain(h.Conference),
+		"dial":       numbered(h.Dial), "consult": numbered(h.Consult),
 		"transfer": func(b body) error {
 			if b.Number == nil {
 				return h.Transfer("")

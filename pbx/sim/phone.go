@@ -62,7 +62,7 @@ func (s *Sim) Phone(device string) Phone { return Phone{s, device} }
 // with runs f on the phone, with the PBX locked.
 func (h Phone) with(f func(p *phone) error) error {
 	h.s.mu.Lock()
-	defer h.s.mu.Unlock()
+	defer h.s.unlock()
 	p := h.s.phones[h.device]
 	if p == nil {
 		return csta.Errorf(csta.Operation, "invalidDeviceID", "there is no phone %q", h.device)
@@ -207,6 +207,18 @@ func (h Phone) Transfer(number string) error {
 			return err
 		}
 		return h.errorf("has no call to transfer")
+	})
+}
+
+// Conference joins the held call and the active one, and stays.
+func (h Phone) Conference() error {
+	return h.with(func(p *phone) error {
+		held, ok := h.s.at(p, pbx.Hold)
+		active, both := h.s.at(p, pbx.Connected)
+		if !ok || !both {
+			return h.errorf("has no two calls to join")
+		}
+		return h.s.conference(held, active, p.Number)
 	})
 }
 

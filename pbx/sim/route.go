@@ -25,6 +25,8 @@ const (
 	causeAlternate      csta.EventCause = "alternate"
 	causeTransfer       csta.EventCause = "transfer"
 	causeSingleStep     csta.EventCause = "singleStepTransfer"
+	causeConference     csta.EventCause = "conference"
+	causeAdded          csta.EventCause = "singleStepConference"
 	causeKeyOperation   csta.EventCause = "keyOperation"
 	causeNormal                         = pbx.CauseNormal
 	causeNewCall                        = pbx.CauseNewCall
@@ -173,8 +175,18 @@ func (s *Sim) deliver(id string, t target, cause csta.EventCause) {
 
 // fail ends an attempt: the failing party is shown, and whoever waits for it
 // hears a tone for a while; one outside hangs up. The phone that was called sees
-// nothing of it.
+// nothing of it. A conference goes on without who was to be added.
 func (s *Sim) fail(id string, failing pbx.Party, cause csta.EventCause) {
+	if c, _ := s.calls.Get(id); talkers(c) > 1 {
+		if has(c, failing.Device) && connection(c, failing.Device).State == pbx.Alerting {
+			s.calls.Cleared(id, failing.Device, cause)
+			s.left(failing.Device)
+		}
+		pr := s.of(id)
+		pr.stop()
+		pr.adding = ""
+		return
+	}
 	waits := s.waiting(id)
 	if cause == causeUnallocated || cause == causeNotObtainable || cause == causeNotAnswered {
 		// There is nobody left who could be the failing device: the caller's connection is.

@@ -75,13 +75,16 @@ func (s *Sim) Services(m *csta.Mux) {
 	csta.Handle(m, linked(s, s.transferCall))
 	csta.Handle(m, linked(s, s.singleStepTransferCall))
 	csta.Handle(m, linked(s, s.deflectCall))
+	csta.Handle(m, linked(s, s.conferenceCall))
+	csta.Handle(m, linked(s, s.singleStepConferenceCall))
+	csta.Handle(m, linked(s, s.clearCall))
 	csta.Handle(m, linked(s, s.getForwarding))
 	csta.Handle(m, linked(s, s.setForwarding))
 	csta.Handle(m, linked(s, s.getDoNotDisturb))
 	csta.Handle(m, linked(s, s.setDoNotDisturb))
 	csta.Handle(m, linked(s, s.snapshotDevice))
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
-		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{},
+		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
 		&csta.ConnectionClearedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
 }
 
@@ -89,7 +92,7 @@ func (s *Sim) Services(m *csta.Mux) {
 func linked[Q csta.Request[R], R csta.Message](s *Sim, serve func(Q) (R, error)) func(context.Context, Q) (R, error) {
 	return func(ctx context.Context, req Q) (R, error) {
 		s.mu.Lock()
-		defer s.mu.Unlock()
+		defer s.unlock()
 		var none R
 		if err := ctx.Err(); err != nil {
 			return none, csta.Errorf(csta.PerformanceManagement, "performanceLimitExceeded", "%s was not executed: %v", csta.Name(req), err)
@@ -99,6 +102,11 @@ func linked[Q csta.Request[R], R csta.Message](s *Sim, serve func(Q) (R, error))
 		}
 		return serve(req)
 	}
+}
+
+// unlock lets go of the PBX, when it has done what follows from what was done.
+func (s *Sim) unlock() {
+	s.mu.Unlock()
 }
 
 // ErrCut is what Run returns when the link was cut.
@@ -211,6 +219,7 @@ type progress struct {
 	id      string
 	dialled string   // to be dialled when the prompted phone is lifted
 	visited []string // phones that it rang at or was forwarded from
+	adding  string   // the phone that adds who rings to a conference
 	timer   *time.Timer
 }
 
@@ -231,7 +240,7 @@ func (s *Sim) after(p *progress, d time.Duration, f func()) {
 	var t *time.Timer
 	t = time.AfterFunc(d, func() {
 		s.mu.Lock()
-		defer s.mu.Unlock()
+		defer s.unlock()
 		if p.timer == t {
 			p.timer = nil
 			f()
