@@ -234,14 +234,18 @@ func TestConformance(t *testing.T) {
 }
 
 func sipBench(t *testing.T, network string) *pbxtest.Bench {
-	devices := sim.DefaultDevices()[:5]
-	devices[4].RingTime = 50 * time.Millisecond
+	devices := sim.DefaultDevices()[:6]
+	for i := range devices {
+		devices[i].PickupGroup = "70"
+	}
+	devices[4].RingTime, devices[4].ParkTime = 50*time.Millisecond, 50*time.Millisecond
+	devices[5].Offers = true
 	s, err := sim.New(sim.Config{Devices: devices})
 	if err != nil {
 		t.Fatal(err)
 	}
 	inHands(t, s)
-	g := startGateway(t, "RCC_PBX_SIM_DRIVER=test", "RCC_PBX_SIM_LINES=1001-1005", "RCC_PBX_SIM_DIGITS="+benchPlan)
+	g := startGateway(t, "RCC_PBX_SIM_DRIVER=test", "RCC_PBX_SIM_LINES=1001-1006", "RCC_PBX_SIM_DIGITS="+benchPlan)
 	// The hand dials what the phone dials.
 	raw := func(number string) string {
 		if n, ok := strings.CutPrefix(number, "tel:+1613592"); ok {
@@ -264,13 +268,14 @@ func sipBench(t *testing.T, network string) *pbxtest.Bench {
 			Watch: func(w pbxtest.Watcher) func() { return d.watch(t, w) },
 			Person: pbxtest.Person{Lift: h.Lift, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
 				Dial:     func(n string) error { return h.Dial(raw(n)) },
-				Transfer: func(n string) error { return h.Transfer(raw(n)) }, Conference: h.Conference,
+				Transfer: func(n string) error { return h.Transfer(raw(n)) }, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp,
 				SetForwarding: func(kind csta.ForwardingType, on bool, n string) error {
 					return h.SetForwarding(kind, on, raw(n))
 				},
 				SetDoNotDisturb: h.SetDoNotDisturb}}
 	}
-	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line("1005"), Storm: 100}
+	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line("1005"), Offered: line("1006"),
+		Orbit: "#900", OrbitShown: "tel:#900", PickupGroup: "70", Storm: 100}
 	for i := range 4 {
 		b.Lines = append(b.Lines, line(fmt.Sprint(1001+i)))
 	}

@@ -1,6 +1,7 @@
 package pbxtest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,13 @@ type Bench struct {
 	// Impatient is a further line, at which the PBX ends or forwards an
 	// unanswered call well before Wait.
 	Impatient *Line
+	// Offered is a further line, to which calls are offered before it alerts.
+	Offered *Line
+	// Orbit is where calls are parked, as a line writes it, and how lines are
+	// shown it, where that is different. Nothing is parked there.
+	Orbit, OrbitShown string
+	// PickupGroup is the number of the pick-up group that the lines are in.
+	PickupGroup string
 	// Busy is a number that is always busy, Unknown one that nobody has.
 	Busy, Unknown string
 	// Outside is a subscriber who is not of this PBX.
@@ -79,6 +87,8 @@ type Person struct {
 	Retrieve        func() error
 	Transfer        func(number string) error // of the active call, without asking
 	Conference      func() error              // joins the held call and the active one
+	Park            func(orbit string) error  // the active call
+	PickUp          func() error              // a call that rings in the group
 	SetForwarding   func(kind csta.ForwardingType, on bool, number string) error
 	SetDoNotDisturb func(on bool) error
 }
@@ -98,6 +108,9 @@ type Ability string
 // The abilities of a bench and of its people.
 const (
 	Impatient         Ability = "impatient line"
+	Offering          Ability = "line that is offered calls"
+	Orbit             Ability = "orbit"
+	Group             Ability = "pick-up group"
 	Busy              Ability = "busy number"
 	Unknown           Ability = "unknown number"
 	OutsideLine       Ability = "subscriber outside"
@@ -113,6 +126,8 @@ const (
 	HandHold          Ability = "hand: hold and retrieve"
 	HandTransfer      Ability = "hand: transfer"
 	HandConference    Ability = "hand: conference"
+	HandPark          Ability = "hand: park"
+	HandPickUp        Ability = "hand: pick up"
 	HandForwarding    Ability = "hand: forwarding"
 	HandDoNotDisturb  Ability = "hand: do not disturb"
 	ForwardingRefusal Ability = "refusal of bad forwarding targets" // of loops and of numbers that nobody has
@@ -131,6 +146,12 @@ func (b *Bench) has(a Ability) bool {
 	switch a {
 	case Impatient:
 		return b.Impatient != nil
+	case Offering:
+		return b.Offered != nil
+	case Orbit:
+		return b.Orbit != ""
+	case Group:
+		return b.PickupGroup != ""
 	case Busy:
 		return b.Busy != ""
 	case Unknown:
@@ -159,6 +180,10 @@ func (b *Bench) has(a Ability) bool {
 		return everyone(func(p *Person) bool { return p.Transfer != nil })
 	case HandConference:
 		return everyone(func(p *Person) bool { return p.Conference != nil })
+	case HandPark:
+		return everyone(func(p *Person) bool { return p.Park != nil })
+	case HandPickUp:
+		return everyone(func(p *Person) bool { return p.PickUp != nil })
 	case HandForwarding:
 		return everyone(func(p *Person) bool { return p.SetForwarding != nil })
 	case HandDoNotDisturb:
@@ -196,11 +221,13 @@ func (b *Bench) complete(t *testing.T) {
 	if b.Storm == 0 {
 		b.Storm = 300
 	}
-	lines := b.Lines
-	if b.Impatient != nil {
-		lines = append(lines[:len(lines):len(lines)], b.Impatient)
+	if b.OrbitShown == "" {
+		b.OrbitShown = b.Orbit
 	}
-	for _, l := range lines {
+	for _, l := range slices.Concat(b.Lines, []*Line{b.Impatient, b.Offered}) {
+		if l == nil {
+			continue
+		}
 		for _, s := range []*string{&l.Handle, &l.Number, &l.Shown} {
 			if *s == "" {
 				*s = l.ID

@@ -20,21 +20,22 @@ func refusalScenarios() []scenario {
 		{name: "malformed arguments", play: malformed},
 		{name: "wrong state, prompted", services: services(&csta.MakeCall{}, &csta.ServiceInitiatedEvent{}), play: func(s *stage) {
 			wrongState(s, s.A, s.prompted(), &csta.AnswerCall{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{},
-				&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{})
+				&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ParkCall{}, &csta.CallBack{})
 		}},
 		{name: "wrong state, alerting", services: services(&csta.MakeCall{}), play: func(s *stage) {
 			wrongState(s, s.B, s.ring(s.A, s.B), &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{},
-				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{})
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{},
+				&csta.SingleStepConferenceCall{}, &csta.CallBack{})
 		}},
 		{name: "wrong state, connected", services: services(&csta.MakeCall{}), play: func(s *stage) {
 			wrongState(s, s.A, s.talk(s.A, s.B), &csta.AnswerCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{},
-				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{})
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{}, &csta.CallBack{})
 		}},
 		{name: "wrong state, on hold", services: services(&csta.MakeCall{}, &csta.HoldCall{}), play: func(s *stage) {
 			call := s.talk(s.A, s.B)
 			s.hold(s.A, call, s.B)
 			wrongState(s, s.A, call, &csta.AnswerCall{}, &csta.HoldCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{},
-				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{})
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.CallBack{})
 		}},
 		{name: "wrong state, cleared", services: services(&csta.MakeCall{}), play: clearedBefore},
 		{name: "context has ended", services: services(&csta.MakeCall{}), play: contextEnded},
@@ -122,7 +123,7 @@ func unknownLine(s *stage) {
 func connected() []csta.Message {
 	return services(&csta.AnswerCall{}, &csta.ClearConnection{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{}, &csta.AlternateCall{},
 		&csta.ReconnectCall{}, &csta.TransferCall{}, &csta.SingleStepTransferCall{}, &csta.DeflectCall{},
-		&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ClearCall{})
+		&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ClearCall{}, &csta.ParkCall{}, &csta.DirectedPickupCall{}, &csta.CallBack{})
 }
 
 var badConnections = []string{"invalidConnectionID", "invalidCallID", "invalidActiveConnectionID", "invalidHeldConnectionID", "invalidActiveCallID", "invalidHeldCallID"}

@@ -30,7 +30,12 @@ func (s *Sim) attempt(p *phone, id, number string, cause csta.EventCause) string
 	pr.stop()
 	pr.dialled = ""
 	s.calls.Originated(id, p.party(), s.shown(number), cause)
-	s.deliver(id, s.resolve(number, nil), causeNewCall)
+	t := s.resolve(number, nil)
+	s.noCallBack(p, s.phones[t.party.Device])
+	if cause != causeCallBack {
+		cause = causeNewCall
+	}
+	s.deliver(id, t, cause)
 	return id
 }
 
@@ -39,10 +44,10 @@ func (s *Sim) attempt(p *phone, id, number string, cause csta.EventCause) string
 func (s *Sim) initiate(p *phone, number string, cause csta.EventCause) string {
 	id := s.newCall()
 	pr := s.of(id)
-	pr.dialled = number
+	pr.dialled, pr.why = number, cause
 	s.calls.Initiated(id, p.party(), cause)
 	if number != "" && p.AutoAnswer {
-		return s.attempt(p, id, number, causeMakeCall)
+		return s.attempt(p, id, number, cause)
 	}
 	s.after(pr, p.RingTime, func() {
 		s.calls.Ended(id, causeNotAnswered)
@@ -63,16 +68,20 @@ func (s *Sim) establish(id, device string, cause csta.EventCause) {
 			s.end(c.ID, causeNormalClearing)
 		}
 	}
+	if _, conn, err := s.calls.Find(csta.Connection(id, device)); err == nil {
+		s.connect(id, conn.Party, cause)
+	}
+}
+
+// connect lets a party take part in the call.
+func (s *Sim) connect(id string, party pbx.Party, cause csta.EventCause) {
 	pr := s.of(id)
 	pr.stop()
-	c, conn, err := s.calls.Find(csta.Connection(id, device))
-	if err != nil {
-		return
-	}
-	s.calls.Established(id, conn.Party, cause)
+	s.calls.Established(id, party, cause)
+	c, _ := s.calls.Get(id)
 	// Who adds a party may have left, or put the conference on hold.
 	if by := pr.adding; by != "" && has(c, by) && connection(c, by).State == pbx.Connected {
-		s.calls.Conferenced(pbx.Joining{Device: by, Primary: id, Result: id, To: conn.Shown(), Cause: causeAdded})
+		s.calls.Conferenced(pbx.Joining{Device: by, Primary: id, Result: id, To: party.Shown(), Cause: causeAdded})
 	}
 	pr.adding = ""
 }
@@ -176,6 +185,9 @@ func (s *Sim) reach(c pbx.Call, number string) (target, error) {
 		return target{}, csta.Errorf(csta.Operation, "invalidDestination", "%v", err)
 	}
 	t := s.resolve(number, nil)
+	if t.orbit {
+		return t, csta.Errorf(csta.Operation, "invalidDestination", "%q is an orbit: a call is parked there by ParkCall", number)
+	}
 	if has(c, t.party.Device) {
 		return t, csta.Errorf(csta.Operation, "invalidDestination", "%q leads to %s, who is in the call already", number, t.party.Device)
 	}
@@ -195,7 +207,7 @@ func (s *Sim) merge(held, active pbx.Call, device string) error {
 		return err
 	}
 	far := active.Other(device)
-	if len(far) == 0 || far[0].State == pbx.Fail {
+	if len(far) == 0 || far[0].State == pbx.Fail || s.isOrbit(far[0].Device) {
 		return csta.Errorf(csta.StateIncompatibility, "invalidActiveConnectionState", "there is nobody in call %s to transfer to", active.ID)
 	}
 	if err := s.joinable(held, active, device); err != nil {
@@ -237,19 +249,24 @@ func (s *Sim) alternate(held, active, device string) {
 	s.calls.Retrieved(held, device, causeAlternate)
 }
 
-// dials refuses what the phone cannot dial in the state that it is in: it is
-// free, or its calls are on hold.
+// dials refuses what the phone cannot dial in the state that it is in.
 func (s *Sim) dials(p *phone, number string) error {
 	if err := checkDigits(number); err != nil {
 		return csta.Errorf(csta.Operation, "invalidCalledDeviceID", "%v", err)
 	}
+	return s.free(p, "invalidCallingDeviceState")
+}
+
+// free refuses a phone that cannot have a further call now: it has none, or its
+// calls are on hold.
+func (s *Sim) free(p *phone, value string) error {
 	calls := s.calls.At(p.Number)
 	if len(calls) >= maxCalls {
 		return csta.Errorf(csta.SystemResourceAvailability, "resourceLimitExceeded", "%s has %d calls", p.Number, len(calls))
 	}
 	for _, c := range calls {
 		if conn := connection(c, p.Number); conn.Own && conn.State != pbx.Hold {
-			return csta.Errorf(csta.StateIncompatibility, "invalidCallingDeviceState", "%s is %s in call %s", p.Number, conn.State, c.ID)
+			return csta.Errorf(csta.StateIncompatibility, value, "%s is %s in call %s", p.Number, conn.State, c.ID)
 		}
 	}
 	return nil

@@ -15,12 +15,17 @@ import (
 	"rccgw/pbx/sim"
 )
 
-const impatient = "1005"
+const impatient, offered = "1005", "1006"
 
-// newSim returns a PBX with five phones, one of which rings for a moment only.
+// newSim returns a PBX with six phones, of which one rings for a moment only
+// and one is offered its calls.
 func newSim(t *testing.T) *sim.Sim {
-	devices := sim.DefaultDevices()[:5]
-	devices[4].RingTime = 50 * time.Millisecond
+	devices := sim.DefaultDevices()[:6]
+	for i := range devices {
+		devices[i].PickupGroup = "70"
+	}
+	devices[4].RingTime, devices[4].ParkTime = 50*time.Millisecond, 50*time.Millisecond
+	devices[5].Offers = true
 	s, err := sim.New(sim.Config{Devices: devices})
 	if err != nil {
 		t.Fatal(err)
@@ -33,10 +38,12 @@ func bench(s *sim.Sim, newLine func(device string) *pbxtest.Line) *pbxtest.Bench
 	line := func(device string) *pbxtest.Line {
 		l, h := newLine(device), s.Phone(device)
 		l.Person = pbxtest.Person{Lift: h.Lift, Dial: h.Dial, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
-			Transfer: h.Transfer, Conference: h.Conference, SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}
+			Transfer: h.Transfer, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp,
+			SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}
 		return l
 	}
-	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line(impatient)}
+	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line(impatient), Offered: line(offered),
+		Orbit: "#900", PickupGroup: "70"}
 	for _, device := range []string{"1001", "1002", "1003", "1004"} {
 		b.Lines = append(b.Lines, line(device))
 	}

@@ -48,11 +48,11 @@ const maxBody = 4 << 10
 //	GET  /phones                     all phones
 //	GET  /phones/{device}            one phone
 //	POST /phones/{device}/{action}   lift, dial, answer, hangup, hold, retrieve,
-//	                                 consult, transfer, conference, forward, dnd
+//	                                 consult, transfer, conference, park, pickup, forward, dnd
 //	POST /outside/{number}/{action}  call, answer, hangup, busy
 //	POST /link/{action}              cut, restore
 //
-// A body is JSON: {"number":"1002"} for dial, consult, transfer and call,
+// A body is JSON: {"number":"1002"} for dial, consult, transfer, park and call,
 // {"type":"forwardBusy","on":true,"number":"1002"} for forward, {"on":true} for
 // dnd and busy, {"number":"1002","withheld":true} for a call without a number.
 // An action at a phone answers with the phone's new state; a refused one with
@@ -130,8 +130,8 @@ func phoneActions(h Phone) map[string]func(body) error {
 	}
 	return map[string]func(body) error{
 		"lift": plain(h.Lift), "answer": plain(h.Answer), "hangup": plain(h.HangUp), "hold": plain(h.Hold), "retrieve": plain(h.Retrieve),
-		"conference": plain(h.Conference),
-		"dial":       numbered(h.Dial), "consult": numbered(h.Consult),
+		"conference": plain(h.Conference), "pickup": plain(h.PickUp), "park": numbered(h.Park),
+		"dial": numbered(h.Dial), "consult": numbered(h.Consult),
 		"transfer": func(b body) error {
 			if b.Number == nil {
 				return h.Transfer("")

@@ -95,7 +95,7 @@ func (o Outside) Call(number string, from ...csta.ExtendedDeviceID) (string, err
 		party = pbx.Party{Device: "trunk-" + strconv.FormatUint(o.s.lastLine, 10), Number: from[0]}
 	}
 	t := o.s.resolve(number, nil)
-	if t.sub != nil && len(t.from) == 0 {
+	if t.sub != nil && len(t.from) == 0 || t.orbit {
 		return "", csta.Errorf(csta.Operation, "invalidCalledDeviceID", "%q is not a number of this PBX", number)
 	}
 	if t.failure != "" {

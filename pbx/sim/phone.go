@@ -83,7 +83,7 @@ func (h Phone) Lift() error {
 			return nil
 		}
 		if c, ok := h.s.at(p, pbx.Initiated); ok && h.s.of(c.ID).dialled != "" {
-			h.s.attempt(p, c.ID, h.s.of(c.ID).dialled, causeMakeCall)
+			h.s.attempt(p, c.ID, h.s.of(c.ID).dialled, h.s.of(c.ID).why)
 			return nil
 		}
 		if c, ok := h.s.active(p); ok {
@@ -219,6 +219,25 @@ func (h Phone) Conference() error {
 			return h.errorf("has no two calls to join")
 		}
 		return h.s.conference(held, active, p.Number)
+	})
+}
+
+// Park parks the active call at an orbit. Dialling that retrieves it.
+func (h Phone) Park(orbit string) error {
+	return h.with(func(p *phone) error {
+		c, ok := h.s.at(p, pbx.Connected)
+		if !ok {
+			return h.errorf("is not in a call")
+		}
+		return h.s.park(c, p, orbit)
+	})
+}
+
+// PickUp answers the oldest call that rings at another phone of the group.
+func (h Phone) PickUp() error {
+	return h.with(func(p *phone) error {
+		_, err := h.s.pickUpGroup(p, p.PickupGroup)
+		return err
 	})
 }
 

@@ -27,6 +27,10 @@ const (
 	causeSingleStep     csta.EventCause = "singleStepTransfer"
 	causeConference     csta.EventCause = "conference"
 	causeAdded          csta.EventCause = "singleStepConference"
+	causePark           csta.EventCause = "park"
+	causeRecall         csta.EventCause = "recall"
+	causePickup         csta.EventCause = "callPickup"
+	causeCallBack       csta.EventCause = "callBack"
 	causeKeyOperation   csta.EventCause = "keyOperation"
 	causeNormal                         = pbx.CauseNormal
 	causeNewCall                        = pbx.CauseNewCall
@@ -38,6 +42,7 @@ type target struct {
 	party   pbx.Party
 	phone   *phone      // that rings; nil: outside, or nobody
 	sub     *subscriber // that rings outside
+	orbit   bool        // at which a call is parked
 	failure csta.EventCause
 	from    []*phone // that the call was forwarded from, without ringing
 	cause   csta.EventCause
@@ -58,7 +63,7 @@ func external(number string) csta.ExtendedDeviceID {
 // external returns the number of the subscriber outside that is dialled by
 // number, if it is one.
 func (s *Sim) external(number string) (string, bool) {
-	if s.phones[number] != nil || number == s.config.Busy || strings.ContainsAny(number, "*#") {
+	if s.phones[number] != nil || number == s.config.Busy || s.isOrbit(number) || strings.ContainsAny(number, "*#") {
 		return "", false
 	}
 	if out, ok := strings.CutPrefix(number, s.access); ok && out != "" {
@@ -87,6 +92,9 @@ func (s *Sim) resolve(number string, visited []string) target {
 			return t
 		}
 		t.party = pbx.Party{Device: number}
+		if t.orbit = len(t.from) == 0 && s.isOrbit(number); t.orbit {
+			return t
+		}
 		p := s.phones[number]
 		if p == nil {
 			t.failure = causeUnallocated
@@ -141,6 +149,7 @@ func (s *Sim) engaged(p *phone) bool {
 // A forwarding on the way counts as the cause before the given one.
 func (s *Sim) deliver(id string, t target, cause csta.EventCause) {
 	pr := s.of(id)
+	pr.target = t.party.Device
 	for _, p := range t.from {
 		pr.visited = append(pr.visited, p.Number)
 		s.calls.Redirected(id, csta.Party(p.Number))
@@ -154,14 +163,15 @@ func (s *Sim) deliver(id string, t target, cause csta.EventCause) {
 	switch {
 	case t.failure != "":
 		s.fail(id, t.party, t.failure)
+	case t.orbit:
+		s.retrieve(id, t.party)
+	case t.phone != nil && t.phone.Offers:
+		pr.visited = append(pr.visited, t.phone.Number)
+		s.calls.Offered(id, t.party, cause)
+		s.after(pr, offerTime, func() { s.alert(pr, t.phone, cause) })
 	case t.phone != nil:
 		pr.visited = append(pr.visited, t.phone.Number)
-		s.calls.Delivered(id, t.party, cause)
-		if t.phone.AutoAnswer {
-			s.establish(id, t.party.Device, causeNewCall)
-			return
-		}
-		s.after(pr, t.phone.patience(), func() { s.unanswered(pr, t.phone) })
+		s.alert(pr, t.phone, cause)
 	default:
 		s.stands(t.party.Device, t.sub)
 		s.calls.Delivered(id, t.party, cause)
@@ -171,6 +181,16 @@ func (s *Sim) deliver(id string, t target, cause csta.EventCause) {
 		}
 		s.after(pr, s.config.RingTime, func() { s.giveUp(pr, t.party.Device) })
 	}
+}
+
+// alert lets a phone ring for the call.
+func (s *Sim) alert(pr *progress, p *phone, cause csta.EventCause) {
+	s.calls.Delivered(pr.id, p.party(), cause)
+	if p.AutoAnswer {
+		s.establish(pr.id, p.Number, causeNewCall)
+		return
+	}
+	s.after(pr, p.patience(), func() { s.unanswered(pr, p) })
 }
 
 // fail ends an attempt: the failing party is shown, and whoever waits for it
@@ -187,7 +207,7 @@ func (s *Sim) fail(id string, failing pbx.Party, cause csta.EventCause) {
 		pr.adding = ""
 		return
 	}
-	waits := s.waiting(id)
+	waits := s.hears(id)
 	if cause == causeUnallocated || cause == causeNotObtainable || cause == causeNotAnswered {
 		// There is nobody left who could be the failing device: the caller's connection is.
 		failing = waits
@@ -201,9 +221,9 @@ func (s *Sim) fail(id string, failing pbx.Party, cause csta.EventCause) {
 	s.after(pr, s.config.ToneTime, func() { s.end(id, causeNormalClearing) })
 }
 
-// waiting returns the party that waits for an answer: the first in the call
-// that is connected to it.
-func (s *Sim) waiting(id string) pbx.Party {
+// hears returns the party that waits for an answer: the first in the call that
+// is connected to it.
+func (s *Sim) hears(id string) pbx.Party {
 	c, _ := s.calls.Get(id)
 	for _, conn := range c.Connections {
 		if conn.State == pbx.Connected || conn.State == pbx.Hold {

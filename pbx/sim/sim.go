@@ -26,6 +26,7 @@ type Sim struct {
 	trunk    map[string]*subscriber // by the device that stands for one in a call
 	calls    *pbx.Calls             // what is so
 	progress map[string]*progress   // by callID
+	waiting  []callBack             // in the order in which they were asked for
 	lastCall uint64
 	lastLine uint64 // of devices that stand for callers without a number
 
@@ -53,6 +54,9 @@ func New(c Config) (*Sim, error) {
 		if d.RingTime == 0 {
 			d.RingTime = c.RingTime
 		}
+		if d.ParkTime == 0 {
+			d.ParkTime = c.ParkTime
+		}
 		d.AutoAnswer = d.AutoAnswer || c.AutoAnswer
 		s.phones[d.Number] = &phone{Device: d}
 		s.internal = max(s.internal, len(d.Number))
@@ -78,12 +82,17 @@ func (s *Sim) Services(m *csta.Mux) {
 	csta.Handle(m, linked(s, s.conferenceCall))
 	csta.Handle(m, linked(s, s.singleStepConferenceCall))
 	csta.Handle(m, linked(s, s.clearCall))
+	csta.Handle(m, linked(s, s.acceptCall), s.offers)
+	csta.Handle(m, linked(s, s.parkCall))
+	csta.Handle(m, linked(s, s.directedPickupCall))
+	csta.Handle(m, linked(s, s.groupPickupCall))
+	csta.Handle(m, linked(s, s.callBack))
 	csta.Handle(m, linked(s, s.getForwarding))
 	csta.Handle(m, linked(s, s.setForwarding))
 	csta.Handle(m, linked(s, s.getDoNotDisturb))
 	csta.Handle(m, linked(s, s.setDoNotDisturb))
 	csta.Handle(m, linked(s, s.snapshotDevice))
-	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
+	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.OfferedEvent{}, &csta.QueuedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
 		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
 		&csta.ConnectionClearedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
 }
@@ -106,6 +115,7 @@ func linked[Q csta.Request[R], R csta.Message](s *Sim, serve func(Q) (R, error))
 
 // unlock lets go of the PBX, when it has done what follows from what was done.
 func (s *Sim) unlock() {
+	s.callThemBack()
 	s.mu.Unlock()
 }
 
@@ -217,9 +227,11 @@ func (s *Sim) newCall() string {
 // has been, and what happens when time is up.
 type progress struct {
 	id      string
-	dialled string   // to be dialled when the prompted phone is lifted
-	visited []string // phones that it rang at or was forwarded from
-	adding  string   // the phone that adds who rings to a conference
+	dialled string          // to be dialled when the prompted phone is lifted
+	why     csta.EventCause // of the call that is made then
+	target  string          // the device that it came to last
+	visited []string        // phones that it rang at or was forwarded from
+	adding  string          // the phone that adds who rings to a conference
 	timer   *time.Timer
 }
 

@@ -112,8 +112,8 @@ func (r *rig) empty() {
 	r.t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if calls := r.calls.List(); len(calls) > 0 || len(r.progress) > 0 || len(r.outside) > 0 || len(r.trunk) > 0 {
-		r.t.Errorf("left: calls %v, progress %v, subscribers %v, trunk %v", calls, r.progress, r.outside, r.trunk)
+	if calls := r.calls.List(); len(calls) > 0 || len(r.progress) > 0 || len(r.outside) > 0 || len(r.trunk) > 0 || len(r.waiting) > 0 {
+		r.t.Errorf("left: calls %v, progress %v, subscribers %v, trunk %v, waiting %v", calls, r.progress, r.outside, r.trunk, r.waiting)
 	}
 }
 
@@ -125,6 +125,15 @@ func TestConfig(t *testing.T) {
 	}
 	for _, want := range []string{`"1001" is given twice`, `device: number "x"`, `number "" has no digits`, `"602" is given twice`, `"1002": ring time`,
 		`access digits: number "a"`, "ring time -1s", "tone time -1s"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %s:\n%v", want, err)
+		}
+	}
+	_, err = New(Config{Devices: []Device{{Number: "1001", ParkTime: -1, PickupGroup: "x"}}, Orbits: []string{"#1", "#1", "1001", "?"}, ParkTime: -1})
+	if err == nil {
+		t.Fatal("a configuration full of mistakes was taken")
+	}
+	for _, want := range []string{`"#1" is given twice`, `"1001" is given twice`, `orbit: number "?"`, `"1001": park time`, `pick-up group: number "x"`, "park time -1ns"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %s:\n%v", want, err)
 		}
@@ -305,6 +314,60 @@ func TestTimes(t *testing.T) {
 		r.events("1006 ConnectionCleared callNotAnswered", "1005 Failed callNotAnswered")
 		passes(15 * time.Second)
 		r.events("1005 ConnectionCleared normalClearing")
+		r.empty()
+	})
+}
+
+// What comes back by itself.
+func TestRecalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{Devices: []Device{{Number: "1001"}, {Number: "1002"}, {Number: "1003", Offers: true}}})
+		passes := func(d time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			time.Sleep(d + time.Millisecond)
+			synctest.Wait()
+		}
+		// Who is busy is not recalled, but later.
+		r.call("1001", "1002")
+		r.must(r.Phone("1002").Answer())
+		r.must(r.Phone("1001").Park("#905"))
+		r.must(r.Phone("1001").Lift())
+		r.skip()
+		passes(29 * time.Second)
+		r.events()
+		r.must(r.Phone("1001").HangUp())
+		r.must(r.Phone("1001").SetDoNotDisturb(true))
+		r.skip()
+		passes(32 * time.Second)
+		r.events()
+		r.must(r.Phone("1001").SetDoNotDisturb(false))
+		r.skip()
+		passes(59 * time.Second)
+		r.events("1002 Diverted recall", "1001 Diverted recall", "1002 Delivered recall", "1001 Delivered recall")
+		passes(30 * time.Second)
+		r.events("1001 ConnectionCleared callNotAnswered", "1002 Failed callNotAnswered")
+		passes(15 * time.Second)
+		r.events("1002 ConnectionCleared normalClearing")
+		r.empty()
+
+		// A call that nobody accepts rings nevertheless.
+		r.call("1001", "1003")
+		r.events("1001 Originated", "1001 Offered", "1003 Offered")
+		passes(5 * time.Second)
+		r.events("1001 Delivered newCall", "1003 Delivered newCall")
+		passes(30 * time.Second)
+		r.events("1003 ConnectionCleared callNotAnswered", "1001 Failed callNotAnswered")
+
+		// Who does not lift when called back is not called again.
+		r.must(r.Phone("1001").HangUp())
+		r.do(&csta.CallBack{CallbackConnection: csta.Connection(r.call("1002", "1001"), "1002")})
+		r.skip()
+		r.call("1001", "1003")
+		r.must(r.Phone("1001").HangUp())
+		r.events("1001 Originated", "1001 Offered", "1003 Offered", "1001 ConnectionCleared normalClearing", "1003 ConnectionCleared callCancelled", "1002 ServiceInitiated")
+		passes(30 * time.Second)
+		r.events("1002 ConnectionCleared callNotAnswered")
 		r.empty()
 	})
 }
