@@ -240,7 +240,7 @@ func sipBench(t *testing.T, network string) *pbxtest.Bench {
 	}
 	devices[4].RingTime, devices[4].ParkTime = 50*time.Millisecond, 50*time.Millisecond
 	devices[5].Offers = true
-	s, err := sim.New(sim.Config{Devices: devices})
+	s, err := sim.New(sim.Config{Devices: devices, Queues: []sim.Queue{{Number: "600", Members: []string{"1003", "1004"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,14 +268,14 @@ func sipBench(t *testing.T, network string) *pbxtest.Bench {
 			Watch: func(w pbxtest.Watcher) func() { return d.watch(t, w) },
 			Person: pbxtest.Person{Lift: h.Lift, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
 				Dial:     func(n string) error { return h.Dial(raw(n)) },
-				Transfer: func(n string) error { return h.Transfer(raw(n)) }, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp,
+				Transfer: func(n string) error { return h.Transfer(raw(n)) }, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp, Press: h.Press, Heard: h.Heard,
 				SetForwarding: func(kind csta.ForwardingType, on bool, n string) error {
 					return h.SetForwarding(kind, on, raw(n))
 				},
 				SetDoNotDisturb: h.SetDoNotDisturb}}
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line("1005"), Offered: line("1006"),
-		Orbit: "#900", OrbitShown: "tel:#900", PickupGroup: "70", Storm: 100}
+		Orbit: "#900", OrbitShown: "tel:#900", PickupGroup: "70", Queue: "600", QueueShown: "tel:600", Storm: 100}
 	for i := range 4 {
 		b.Lines = append(b.Lines, line(fmt.Sprint(1001+i)))
 	}

@@ -25,6 +25,10 @@ type Bench struct {
 	Orbit, OrbitShown string
 	// PickupGroup is the number of the pick-up group that the lines are in.
 	PickupGroup string
+	// Queue is a number, as a line writes it, and how lines are shown it, where
+	// that is different, whose calls go to the third and the fourth line, or wait
+	// until one of them is free.
+	Queue, QueueShown string
 	// Busy is a number that is always busy, Unknown one that nobody has.
 	Busy, Unknown string
 	// Outside is a subscriber who is not of this PBX.
@@ -89,6 +93,8 @@ type Person struct {
 	Conference      func() error              // joins the held call and the active one
 	Park            func(orbit string) error  // the active call
 	PickUp          func() error              // a call that rings in the group
+	Press           func(digits string) error // of the active call
+	Heard           func() string             // in the last call: digits, and the name of a tone in parentheses
 	SetForwarding   func(kind csta.ForwardingType, on bool, number string) error
 	SetDoNotDisturb func(on bool) error
 }
@@ -111,6 +117,7 @@ const (
 	Offering          Ability = "line that is offered calls"
 	Orbit             Ability = "orbit"
 	Group             Ability = "pick-up group"
+	Queue             Ability = "queue"
 	Busy              Ability = "busy number"
 	Unknown           Ability = "unknown number"
 	OutsideLine       Ability = "subscriber outside"
@@ -128,6 +135,8 @@ const (
 	HandConference    Ability = "hand: conference"
 	HandPark          Ability = "hand: park"
 	HandPickUp        Ability = "hand: pick up"
+	HandPress         Ability = "hand: press digits"
+	Hears             Ability = "hand: hears digits and tones"
 	HandForwarding    Ability = "hand: forwarding"
 	HandDoNotDisturb  Ability = "hand: do not disturb"
 	ForwardingRefusal Ability = "refusal of bad forwarding targets" // of loops and of numbers that nobody has
@@ -152,6 +161,8 @@ func (b *Bench) has(a Ability) bool {
 		return b.Orbit != ""
 	case Group:
 		return b.PickupGroup != ""
+	case Queue:
+		return b.Queue != ""
 	case Busy:
 		return b.Busy != ""
 	case Unknown:
@@ -184,6 +195,10 @@ func (b *Bench) has(a Ability) bool {
 		return everyone(func(p *Person) bool { return p.Park != nil })
 	case HandPickUp:
 		return everyone(func(p *Person) bool { return p.PickUp != nil })
+	case HandPress:
+		return everyone(func(p *Person) bool { return p.Press != nil })
+	case Hears:
+		return everyone(func(p *Person) bool { return p.Heard != nil })
 	case HandForwarding:
 		return everyone(func(p *Person) bool { return p.SetForwarding != nil })
 	case HandDoNotDisturb:
@@ -223,6 +238,9 @@ func (b *Bench) complete(t *testing.T) {
 	}
 	if b.OrbitShown == "" {
 		b.OrbitShown = b.Orbit
+	}
+	if b.QueueShown == "" {
+		b.QueueShown = b.Queue
 	}
 	for _, l := range slices.Concat(b.Lines, []*Line{b.Impatient, b.Offered}) {
 		if l == nil {

@@ -20,12 +20,13 @@ func refusalScenarios() []scenario {
 		{name: "malformed arguments", play: malformed},
 		{name: "wrong state, prompted", services: services(&csta.MakeCall{}, &csta.ServiceInitiatedEvent{}), play: func(s *stage) {
 			wrongState(s, s.A, s.prompted(), &csta.AnswerCall{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{},
-				&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ParkCall{}, &csta.CallBack{})
+				&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ParkCall{}, &csta.CallBack{},
+				&csta.GenerateDigits{}, &csta.GenerateTelephonyTones{})
 		}},
 		{name: "wrong state, alerting", services: services(&csta.MakeCall{}), play: func(s *stage) {
 			wrongState(s, s.B, s.ring(s.A, s.B), &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{},
 				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{},
-				&csta.SingleStepConferenceCall{}, &csta.CallBack{})
+				&csta.SingleStepConferenceCall{}, &csta.CallBack{}, &csta.GenerateDigits{}, &csta.GenerateTelephonyTones{})
 		}},
 		{name: "wrong state, connected", services: services(&csta.MakeCall{}), play: func(s *stage) {
 			wrongState(s, s.A, s.talk(s.A, s.B), &csta.AnswerCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{},
@@ -35,7 +36,8 @@ func refusalScenarios() []scenario {
 			call := s.talk(s.A, s.B)
 			s.hold(s.A, call, s.B)
 			wrongState(s, s.A, call, &csta.AnswerCall{}, &csta.HoldCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{},
-				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.CallBack{})
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.CallBack{},
+				&csta.GenerateDigits{}, &csta.GenerateTelephonyTones{})
 		}},
 		{name: "wrong state, cleared", services: services(&csta.MakeCall{}), play: clearedBefore},
 		{name: "context has ended", services: services(&csta.MakeCall{}), play: contextEnded},
@@ -123,7 +125,8 @@ func unknownLine(s *stage) {
 func connected() []csta.Message {
 	return services(&csta.AnswerCall{}, &csta.ClearConnection{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{}, &csta.AlternateCall{},
 		&csta.ReconnectCall{}, &csta.TransferCall{}, &csta.SingleStepTransferCall{}, &csta.DeflectCall{},
-		&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ClearCall{}, &csta.ParkCall{}, &csta.DirectedPickupCall{}, &csta.CallBack{})
+		&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ClearCall{}, &csta.ParkCall{}, &csta.DirectedPickupCall{}, &csta.CallBack{},
+		&csta.GenerateDigits{}, &csta.GenerateTelephonyTones{}, &csta.AssociateData{})
 }
 
 var badConnections = []string{"invalidConnectionID", "invalidCallID", "invalidActiveConnectionID", "invalidHeldConnectionID", "invalidActiveCallID", "invalidHeldCallID"}

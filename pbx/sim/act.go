@@ -20,15 +20,12 @@ func has(c pbx.Call, device string) bool {
 	return slices.ContainsFunc(c.Connections, func(conn pbx.Connection) bool { return conn.Device == device })
 }
 
-// attempt starts a call of the phone, which is dialling number. An empty id is
-// a new call, else one that is initiated.
+// attempt starts a call of the phone, which is dialling number.
 func (s *Sim) attempt(p *phone, id, number string, cause csta.EventCause) string {
-	if id == "" {
-		id = s.newCall()
-	}
 	pr := s.of(id)
 	pr.stop()
 	pr.dialled = ""
+	p.heard = ""
 	s.calls.Originated(id, p.party(), s.shown(number), cause)
 	t := s.resolve(number, nil)
 	s.noCallBack(p, s.phones[t.party.Device])
@@ -39,10 +36,15 @@ func (s *Sim) attempt(p *phone, id, number string, cause csta.EventCause) string
 	return id
 }
 
+// dial dials the number at the phone, which has a dial tone.
+func (s *Sim) dial(p *phone, id, number string) {
+	s.calls.Dialled(id, p.Number, csta.Device(number), causeKeyOperation)
+	s.attempt(p, id, number, causeNewCall)
+}
+
 // initiate takes the phone off hook, or prompts it to be, to dial number later;
 // an empty one is still to be dialled.
-func (s *Sim) initiate(p *phone, number string, cause csta.EventCause) string {
-	id := s.newCall()
+func (s *Sim) initiate(p *phone, id, number string, cause csta.EventCause) string {
 	pr := s.of(id)
 	pr.dialled, pr.why = number, cause
 	s.calls.Initiated(id, p.party(), cause)
@@ -77,6 +79,9 @@ func (s *Sim) establish(id, device string, cause csta.EventCause) {
 func (s *Sim) connect(id string, party pbx.Party, cause csta.EventCause) {
 	pr := s.of(id)
 	pr.stop()
+	if p := s.phones[party.Device]; p != nil {
+		p.heard = ""
+	}
 	s.calls.Established(id, party, cause)
 	c, _ := s.calls.Get(id)
 	// Who adds a party may have left, or put the conference on hold.

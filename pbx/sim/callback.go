@@ -57,7 +57,7 @@ func (s *Sim) callThemBack() {
 		}
 		from, to := b.from, b.to
 		s.noCallBack(from, to)
-		s.initiate(from, to.Number, causeCallBack)
+		s.initiate(from, s.newCall(), to.Number, causeCallBack)
 		i = -1 // others may wait for one of the two
 	}
 }

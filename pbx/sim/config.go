@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,6 +29,11 @@ type Config struct {
 	// ParkTime is how long a call is parked before it rings at the phone that
 	// parked it; zero: 60 s.
 	ParkTime time.Duration
+	// Queues are numbers whose calls wait for a phone that is free; none means one,
+	// 600, of the last two phones where Devices names none.
+	Queues []Queue
+	// QueueTime is how long a call waits in a queue before it fails; zero: 5 min.
+	QueueTime time.Duration
 	// AutoAnswer lets every phone and every subscriber outside answer at once,
 	// and every phone that is prompted lift: for load tests.
 	AutoAnswer bool
@@ -45,6 +51,12 @@ type Device struct {
 	Offers      bool          // is offered a call, for 5 s or until it is accepted, before it rings
 }
 
+// A Queue is a number whose calls are distributed among phones, in turn.
+type Queue struct {
+	Number  string
+	Members []string // phones
+}
+
 // DefaultDevices returns the phones that a Sim has when it is told of none.
 func DefaultDevices() []Device {
 	names := []string{"Ada Lovelace", "Charles Babbage", "Grace Hopper", "Alan Turing", "Edsger Dijkstra",
@@ -60,6 +72,7 @@ const (
 	defaultRingTime = 30 * time.Second
 	defaultToneTime = 15 * time.Second
 	defaultParkTime = time.Minute
+	defaultQueue    = 5 * time.Minute
 	offerTime       = 5 * time.Second
 	maxDigits       = 32
 	maxCalls        = 8 // of one phone at a time
@@ -72,6 +85,9 @@ const (
 func (c *Config) complete() error {
 	if len(c.Devices) == 0 {
 		c.Devices = DefaultDevices()
+		if len(c.Queues) == 0 {
+			c.Queues = []Queue{{Number: "600", Members: []string{"1009", "1010"}}}
+		}
 	}
 	if c.Access == "" {
 		c.Access = "9"
@@ -87,6 +103,9 @@ func (c *Config) complete() error {
 	}
 	if c.ParkTime == 0 {
 		c.ParkTime = defaultParkTime
+	}
+	if c.QueueTime == 0 {
+		c.QueueTime = defaultQueue
 	}
 	if len(c.Orbits) == 0 {
 		for i := range 10 {
@@ -110,6 +129,9 @@ func (c *Config) complete() error {
 	if c.ParkTime < 0 {
 		errs = append(errs, fmt.Errorf("sim: park time %v is negative", c.ParkTime))
 	}
+	if c.QueueTime < 0 {
+		errs = append(errs, fmt.Errorf("sim: queue time %v is negative", c.QueueTime))
+	}
 	seen := map[string]bool{c.Busy: true}
 	once := func(field, n string) {
 		number(field, n)
@@ -131,6 +153,17 @@ func (c *Config) complete() error {
 		}
 		if d.ParkTime < 0 {
 			errs = append(errs, fmt.Errorf("sim: device %q: park time %v is negative", d.Number, d.ParkTime))
+		}
+	}
+	for _, q := range c.Queues {
+		once("queue", q.Number)
+		if len(q.Members) == 0 {
+			errs = append(errs, fmt.Errorf("sim: queue %q has no members", q.Number))
+		}
+		for _, m := range q.Members {
+			if !slices.ContainsFunc(c.Devices, func(d Device) bool { return d.Number == m }) {
+				errs = append(errs, fmt.Errorf("sim: queue %q: member %q is no phone", q.Number, m))
+			}
 		}
 	}
 	return errors.Join(errs...)

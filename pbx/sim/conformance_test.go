@@ -26,7 +26,7 @@ func newSim(t *testing.T) *sim.Sim {
 	}
 	devices[4].RingTime, devices[4].ParkTime = 50*time.Millisecond, 50*time.Millisecond
 	devices[5].Offers = true
-	s, err := sim.New(sim.Config{Devices: devices})
+	s, err := sim.New(sim.Config{Devices: devices, Queues: []sim.Queue{{Number: "600", Members: []string{"1003", "1004"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,12 +38,12 @@ func bench(s *sim.Sim, newLine func(device string) *pbxtest.Line) *pbxtest.Bench
 	line := func(device string) *pbxtest.Line {
 		l, h := newLine(device), s.Phone(device)
 		l.Person = pbxtest.Person{Lift: h.Lift, Dial: h.Dial, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
-			Transfer: h.Transfer, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp,
+			Transfer: h.Transfer, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp, Press: h.Press, Heard: h.Heard,
 			SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}
 		return l
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line(impatient), Offered: line(offered),
-		Orbit: "#900", PickupGroup: "70"}
+		Orbit: "#900", PickupGroup: "70", Queue: "600"}
 	for _, device := range []string{"1001", "1002", "1003", "1004"} {
 		b.Lines = append(b.Lines, line(device))
 	}

@@ -19,6 +19,7 @@ type PhoneState struct {
 	DoNotDisturb bool           `json:"doNotDisturb"`
 	Forwarding   []ForwardState `json:"forwarding,omitempty"` // what is on
 	Calls        []CallState    `json:"calls"`
+	Heard        string         `json:"heard,omitempty"` // in the last call: digits, and tones in parentheses
 }
 
 // ForwardState is a forwarding that is on.
@@ -48,11 +49,11 @@ const maxBody = 4 << 10
 //	GET  /phones                     all phones
 //	GET  /phones/{device}            one phone
 //	POST /phones/{device}/{action}   lift, dial, answer, hangup, hold, retrieve,
-//	                                 consult, transfer, conference, park, pickup, forward, dnd
+//	                                 consult, transfer, conference, park, pickup, press, forward, dnd
 //	POST /outside/{number}/{action}  call, answer, hangup, busy
 //	POST /link/{action}              cut, restore
 //
-// A body is JSON: {"number":"1002"} for dial, consult, transfer, park and call,
+// A body is JSON: {"number":"1002"} for dial, consult, transfer, park, press and call,
 // {"type":"forwardBusy","on":true,"number":"1002"} for forward, {"on":true} for
 // dnd and busy, {"number":"1002","withheld":true} for a call without a number.
 // An action at a phone answers with the phone's new state; a refused one with
@@ -130,7 +131,7 @@ func phoneActions(h Phone) map[string]func(body) error {
 	}
 	return map[string]func(body) error{
 		"lift": plain(h.Lift), "answer": plain(h.Answer), "hangup": plain(h.HangUp), "hold": plain(h.Hold), "retrieve": plain(h.Retrieve),
-		"conference": plain(h.Conference), "pickup": plain(h.PickUp), "park": numbered(h.Park),
+		"conference": plain(h.Conference), "pickup": plain(h.PickUp), "park": numbered(h.Park), "press": numbered(h.Press),
 		"dial": numbered(h.Dial), "consult": numbered(h.Consult),
 		"transfer": func(b body) error {
 			if b.Number == nil {
@@ -246,7 +247,7 @@ func (s *Sim) states() []PhoneState {
 }
 
 func (s *Sim) state(p *phone) PhoneState {
-	state := PhoneState{Device: p.Number, Name: p.Name, DoNotDisturb: p.dnd, Calls: []CallState{}}
+	state := PhoneState{Device: p.Number, Name: p.Name, DoNotDisturb: p.dnd, Calls: []CallState{}, Heard: p.heard}
 	for _, kind := range forwardingTypes {
 		if f := p.forwards[kind]; f.on {
 			state.Forwarding = append(state.Forwarding, ForwardState{kind, f.to})

@@ -13,7 +13,8 @@ import (
 type phone struct {
 	Device
 	settings
-	told settings // what the driver reported
+	told  settings // what the driver reported
+	heard string   // in the call that it was active in last
 }
 
 func (p *phone) party() pbx.Party { return pbx.Party{Device: p.Number, Own: true} }
@@ -89,7 +90,7 @@ func (h Phone) Lift() error {
 		if c, ok := h.s.active(p); ok {
 			return h.errorf("is off hook, in call %s", c.ID)
 		}
-		h.s.initiate(p, "", causeNormal)
+		h.s.initiate(p, h.s.newCall(), "", causeNormal)
 		return nil
 	})
 }
@@ -102,13 +103,13 @@ func (h Phone) Dial(number string) error {
 			if err := checkDigits(number); err != nil {
 				return csta.Errorf(csta.Operation, "invalidCalledDeviceID", "%v", err)
 			}
-			h.s.attempt(p, c.ID, number, causeNewCall)
+			h.s.dial(p, c.ID, number)
 			return nil
 		}
 		if err := h.s.dials(p, number); err != nil {
 			return err
 		}
-		h.s.attempt(p, h.s.initiate(p, "", causeNormal), number, causeNewCall)
+		h.s.dial(p, h.s.initiate(p, h.s.newCall(), "", causeNormal), number)
 		return nil
 	})
 }
@@ -181,7 +182,7 @@ func (h Phone) Consult(number string) error {
 		if !ok {
 			return h.errorf("is not in a call")
 		}
-		_, err := h.s.consult(c, p, number)
+		_, err := h.s.consult(c, p, number, nil)
 		return err
 	})
 }
@@ -220,6 +221,28 @@ func (h Phone) Conference() error {
 		}
 		return h.s.conference(held, active, p.Number)
 	})
+}
+
+// Press sends digits into the active call.
+func (h Phone) Press(digits string) error {
+	return h.with(func(p *phone) error {
+		c, ok := h.s.at(p, pbx.Connected)
+		if !ok {
+			return h.errorf("is not in a call")
+		}
+		return h.s.dtmf(c, p, digits)
+	})
+}
+
+// Heard returns what came to the phone in its last call: digits, and the name of
+// a tone in parentheses.
+func (h Phone) Heard() string {
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
+	if p := h.s.phones[h.device]; p != nil {
+		return p.heard
+	}
+	return ""
 }
 
 // Park parks the active call at an orbit. Dialling that retrieves it.

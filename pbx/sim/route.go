@@ -3,6 +3,7 @@ package sim
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"rccgw/csta"
 	"rccgw/pbx"
@@ -27,6 +28,9 @@ const (
 	causeSingleStep     csta.EventCause = "singleStepTransfer"
 	causeConference     csta.EventCause = "conference"
 	causeAdded          csta.EventCause = "singleStepConference"
+	causeQueued         csta.EventCause = "enteringDistribution"
+	causeDistributed    csta.EventCause = "distributed"
+	causeQueueTime      csta.EventCause = "queueTimeOverflow"
 	causePark           csta.EventCause = "park"
 	causeRecall         csta.EventCause = "recall"
 	causePickup         csta.EventCause = "callPickup"
@@ -43,6 +47,7 @@ type target struct {
 	phone   *phone      // that rings; nil: outside, or nobody
 	sub     *subscriber // that rings outside
 	orbit   bool        // at which a call is parked
+	queue   *queue
 	failure csta.EventCause
 	from    []*phone // that the call was forwarded from, without ringing
 	cause   csta.EventCause
@@ -63,7 +68,7 @@ func external(number string) csta.ExtendedDeviceID {
 // external returns the number of the subscriber outside that is dialled by
 // number, if it is one.
 func (s *Sim) external(number string) (string, bool) {
-	if s.phones[number] != nil || number == s.config.Busy || s.isOrbit(number) || strings.ContainsAny(number, "*#") {
+	if s.phones[number] != nil || number == s.config.Busy || s.isOrbit(number) || s.queueOf(number) != nil || strings.ContainsAny(number, "*#") {
 		return "", false
 	}
 	if out, ok := strings.CutPrefix(number, s.access); ok && out != "" {
@@ -75,7 +80,7 @@ func (s *Sim) external(number string) (string, bool) {
 // assigned reports whether somebody has the number.
 func (s *Sim) assigned(number string) bool {
 	_, out := s.external(number)
-	return out || s.phones[number] != nil || number == s.config.Busy
+	return out || s.phones[number] != nil || s.queueOf(number) != nil || number == s.config.Busy
 }
 
 // resolve finds out where number leads; a call does not ring twice at a phone
@@ -93,6 +98,9 @@ func (s *Sim) resolve(number string, visited []string) target {
 		}
 		t.party = pbx.Party{Device: number}
 		if t.orbit = len(t.from) == 0 && s.isOrbit(number); t.orbit {
+			return t
+		}
+		if t.queue = s.queueOf(number); t.queue != nil {
 			return t
 		}
 		p := s.phones[number]
@@ -165,15 +173,15 @@ func (s *Sim) deliver(id string, t target, cause csta.EventCause) {
 		s.fail(id, t.party, t.failure)
 	case t.orbit:
 		s.retrieve(id, t.party)
-	case t.phone != nil && t.phone.Offers:
-		pr.visited = append(pr.visited, t.phone.Number)
-		s.calls.Offered(id, t.party, cause)
-		s.after(pr, offerTime, func() { s.alert(pr, t.phone, cause) })
+	case t.queue != nil:
+		pr.queue, pr.expires = t.queue, time.Now().Add(s.config.QueueTime)
+		s.enqueue(pr)
 	case t.phone != nil:
 		pr.visited = append(pr.visited, t.phone.Number)
-		s.alert(pr, t.phone, cause)
+		s.ring(pr, t.phone, cause)
 	default:
 		s.stands(t.party.Device, t.sub)
+		s.calls.NetworkReached(id, t.party, csta.Party(trunk), cause)
 		s.calls.Delivered(id, t.party, cause)
 		if s.config.AutoAnswer {
 			s.establish(id, t.party.Device, causeNewCall)
@@ -181,6 +189,19 @@ func (s *Sim) deliver(id string, t target, cause csta.EventCause) {
 		}
 		s.after(pr, s.config.RingTime, func() { s.giveUp(pr, t.party.Device) })
 	}
+}
+
+// trunk is the one by which calls go outside.
+const trunk = "trunk"
+
+// ring offers the call to a phone, or lets it ring at once.
+func (s *Sim) ring(pr *progress, p *phone, cause csta.EventCause) {
+	if !p.Offers {
+		s.alert(pr, p, cause)
+		return
+	}
+	s.calls.Offered(pr.id, p.party(), cause)
+	s.after(pr, offerTime, func() { s.alert(pr, p, cause) })
 }
 
 // alert lets a phone ring for the call.
@@ -208,7 +229,7 @@ func (s *Sim) fail(id string, failing pbx.Party, cause csta.EventCause) {
 		return
 	}
 	waits := s.hears(id)
-	if cause == causeUnallocated || cause == causeNotObtainable || cause == causeNotAnswered {
+	if cause == causeUnallocated || cause == causeNotObtainable || cause == causeNotAnswered || cause == causeQueueTime {
 		// There is nobody left who could be the failing device: the caller's connection is.
 		failing = waits
 	}
@@ -236,6 +257,11 @@ func (s *Sim) hears(id string) pbx.Party {
 // unanswered forwards the call of a phone that rang long enough, if there is
 // somewhere to, and gives up otherwise.
 func (s *Sim) unanswered(pr *progress, p *phone) {
+	if pr.queue != nil {
+		s.calls.Diverted(pr.id, p.Number, csta.Party(pr.queue.Number), causeNotAnswered)
+		s.enqueue(pr)
+		return
+	}
 	f := p.forwards[forwardNoAns]
 	if f.on && len(pr.visited) <= maxForwards {
 		if t := s.resolve(f.to, pr.visited); t.failure == "" {

@@ -27,6 +27,7 @@ type Sim struct {
 	calls    *pbx.Calls             // what is so
 	progress map[string]*progress   // by callID
 	waiting  []callBack             // in the order in which they were asked for
+	queues   []*queue
 	lastCall uint64
 	lastLine uint64 // of devices that stand for callers without a number
 
@@ -61,6 +62,9 @@ func New(c Config) (*Sim, error) {
 		s.phones[d.Number] = &phone{Device: d}
 		s.internal = max(s.internal, len(d.Number))
 	}
+	for _, q := range c.Queues {
+		s.queues = append(s.queues, s.newQueue(q))
+	}
 	return s, nil
 }
 
@@ -87,14 +91,18 @@ func (s *Sim) Services(m *csta.Mux) {
 	csta.Handle(m, linked(s, s.directedPickupCall))
 	csta.Handle(m, linked(s, s.groupPickupCall))
 	csta.Handle(m, linked(s, s.callBack))
+	csta.Handle(m, linked(s, s.generateDigits))
+	csta.Handle(m, linked(s, s.generateTelephonyTones))
+	csta.Handle(m, linked(s, s.associateData))
 	csta.Handle(m, linked(s, s.getForwarding))
 	csta.Handle(m, linked(s, s.setForwarding))
 	csta.Handle(m, linked(s, s.getDoNotDisturb))
 	csta.Handle(m, linked(s, s.setDoNotDisturb))
 	csta.Handle(m, linked(s, s.snapshotDevice))
-	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.OfferedEvent{}, &csta.QueuedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
+	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.DigitsDialedEvent{}, &csta.OriginatedEvent{}, &csta.NetworkReachedEvent{}, &csta.OfferedEvent{},
+		&csta.QueuedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
 		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
-		&csta.ConnectionClearedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
+		&csta.ConnectionClearedEvent{}, &csta.CallInformationEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
 }
 
 // linked makes a handler of what is done under the lock of the PBX.
@@ -115,6 +123,7 @@ func linked[Q csta.Request[R], R csta.Message](s *Sim, serve func(Q) (R, error))
 
 // unlock lets go of the PBX, when it has done what follows from what was done.
 func (s *Sim) unlock() {
+	s.distribute()
 	s.callThemBack()
 	s.mu.Unlock()
 }
@@ -231,6 +240,8 @@ type progress struct {
 	why     csta.EventCause // of the call that is made then
 	target  string          // the device that it came to last
 	visited []string        // phones that it rang at or was forwarded from
+	queue   *queue          // that it came from
+	expires time.Time       // in the queue
 	adding  string          // the phone that adds who rings to a conference
 	timer   *time.Timer
 }

@@ -112,7 +112,8 @@ func (r *rig) empty() {
 	r.t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if calls := r.calls.List(); len(calls) > 0 || len(r.progress) > 0 || len(r.outside) > 0 || len(r.trunk) > 0 || len(r.waiting) > 0 {
+	if calls := r.calls.List(); len(calls) > 0 || len(r.progress) > 0 || len(r.outside) > 0 || len(r.trunk) > 0 || len(r.waiting) > 0 ||
+		slices.ContainsFunc(r.queues, func(q *queue) bool { return len(q.calls) > 0 }) {
 		r.t.Errorf("left: calls %v, progress %v, subscribers %v, trunk %v, waiting %v", calls, r.progress, r.outside, r.trunk, r.waiting)
 	}
 }
@@ -129,11 +130,13 @@ func TestConfig(t *testing.T) {
 			t.Errorf("the error does not say %s:\n%v", want, err)
 		}
 	}
-	_, err = New(Config{Devices: []Device{{Number: "1001", ParkTime: -1, PickupGroup: "x"}}, Orbits: []string{"#1", "#1", "1001", "?"}, ParkTime: -1})
+	_, err = New(Config{Devices: []Device{{Number: "1001", ParkTime: -1, PickupGroup: "x"}}, Orbits: []string{"#1", "#1", "1001", "?"}, ParkTime: -1,
+		Queues: []Queue{{Number: "#1"}, {Number: "600", Members: []string{"1002"}}}, QueueTime: -1})
 	if err == nil {
 		t.Fatal("a configuration full of mistakes was taken")
 	}
-	for _, want := range []string{`"#1" is given twice`, `"1001" is given twice`, `orbit: number "?"`, `"1001": park time`, `pick-up group: number "x"`, "park time -1ns"} {
+	for _, want := range []string{`"#1" is given twice`, `"1001" is given twice`, `orbit: number "?"`, `"1001": park time`, `pick-up group: number "x"`, "park time -1ns",
+		"queue time -1ns", `queue "#1" has no members`, `queue "600": member "1002" is no phone`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %s:\n%v", want, err)
 		}
@@ -272,7 +275,7 @@ func TestTimes(t *testing.T) {
 		r.empty()
 
 		r.must(r.Phone("1001").Dial("602"))
-		r.events("1001 ServiceInitiated", "1001 Originated", "1001 Failed busy")
+		r.events("1001 ServiceInitiated", "1001 DigitsDialed", "1001 Originated", "1001 Failed busy")
 		passes(15 * time.Second)
 		r.events("1001 ConnectionCleared normalClearing")
 		r.empty()
@@ -297,7 +300,7 @@ func TestTimes(t *testing.T) {
 		r.empty()
 
 		r.call("1001", "96135550100")
-		r.events("1001 Originated", "1001 Delivered newCall")
+		r.events("1001 Originated", "1001 NetworkReached", "1001 Delivered newCall")
 		passes(30 * time.Second)
 		r.events("1001 Failed callNotAnswered")
 		r.must(r.Phone("1001").HangUp())
@@ -372,6 +375,56 @@ func TestRecalls(t *testing.T) {
 	})
 }
 
+// Calls of a queue go to its members in turn, and back to it.
+func TestQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{Devices: []Device{{Number: "1001"}, {Number: "1002"}, {Number: "1003"}, {Number: "1004"}},
+			Queues: []Queue{{Number: "600", Members: []string{"1003", "1004"}}}, QueueTime: 100 * time.Second})
+		passes := func(d time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			time.Sleep(d + time.Millisecond)
+			synctest.Wait()
+		}
+		r.call("1001", "600")
+		r.events("1001 Originated", "1001 Queued", "1001 Diverted distributed", "1001 Delivered distributed", "1003 Delivered distributed")
+		passes(30 * time.Second)
+		r.events("1001 Diverted callNotAnswered", "1003 Diverted callNotAnswered", "1001 Queued",
+			"1001 Diverted distributed", "1001 Delivered distributed", "1004 Delivered distributed")
+		r.must(r.Phone("1003").Lift())
+		r.must(r.Phone("1004").HangUp()) // who rejects the call ends it
+		r.skip()
+		passes(45 * time.Second)
+		r.empty()
+
+		// Nobody is there: the caller is told when time is up.
+		r.must(r.Phone("1003").SetDoNotDisturb(true))
+		r.must(r.Phone("1004").SetDoNotDisturb(true))
+		r.skip()
+		r.call("1001", "600")
+		r.events("1001 Originated", "1001 Queued")
+		passes(100 * time.Second)
+		r.events("1001 Failed queueTimeOverflow")
+		passes(15 * time.Second)
+		r.events("1001 ConnectionCleared normalClearing")
+		r.empty()
+
+		// Who waits longest is first, outside or not.
+		_, err := r.Outside("6135550100").Call("600")
+		r.must(err)
+		r.call("1002", "600")
+		r.skip()
+		r.must(r.Phone("1004").SetDoNotDisturb(false))
+		r.events("1004 DoNotDisturb false", "1004 Delivered distributed")
+		r.must(r.Phone("1004").Answer())
+		r.must(r.Outside("6135550100").HangUp())
+		r.events("1004 Established", "1004 ConnectionCleared normalClearing",
+			"1002 Diverted distributed", "1002 Delivered distributed", "1004 Delivered distributed")
+		r.must(r.Phone("1002").HangUp())
+		r.empty()
+	})
+}
+
 func TestForwarding(t *testing.T) {
 	r := newRig(t, Config{})
 	// A chain, of which one link is dialled with access digits.
@@ -379,7 +432,7 @@ func TestForwarding(t *testing.T) {
 	r.must(r.Phone("1003").SetForwarding(forwardImmediate, true, "96135550100"))
 	r.events("1002 Forwarding forwardImmediate true 1003", "1003 Forwarding forwardImmediate true 96135550100")
 	r.call("1001", "1002")
-	r.events("1001 Originated", "1001 Delivered callForwardImmediate")
+	r.events("1001 Originated", "1001 NetworkReached", "1001 Delivered callForwardImmediate")
 	r.must(r.Outside("6135550100").HangUp())
 	r.events("1001 ConnectionCleared normalClearing")
 	// The same setting again changes nothing.
@@ -417,7 +470,7 @@ func TestAutoAnswer(t *testing.T) {
 	r.must(r.Phone("1001").HangUp())
 	r.skip()
 	r.call("1001", "6135550100")
-	r.events("1001 Originated", "1001 Delivered newCall", "1001 Established")
+	r.events("1001 Originated", "1001 NetworkReached", "1001 Delivered newCall", "1001 Established")
 	r.must(r.Phone("1001").HangUp())
 	r.empty()
 }
