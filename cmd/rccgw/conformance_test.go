@@ -272,7 +272,7 @@ func sipBench(t *testing.T, network string) *pbxtest.Bench {
 				SetForwarding: func(kind csta.ForwardingType, on bool, n string) error {
 					return h.SetForwarding(kind, on, raw(n))
 				},
-				SetDoNotDisturb: h.SetDoNotDisturb}}
+				SetDoNotDisturb: h.SetDoNotDisturb, Message: h.Message}}
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line("1005"), Offered: line("1006"),
 		Orbit: "#900", OrbitShown: "tel:#900", PickupGroup: "70", Queue: "600", QueueShown: "tel:600", Storm: 100}

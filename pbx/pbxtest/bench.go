@@ -97,6 +97,7 @@ type Person struct {
 	Heard           func() string             // in the last call: digits, and the name of a tone in parentheses
 	SetForwarding   func(kind csta.ForwardingType, on bool, number string) error
 	SetDoNotDisturb func(on bool) error
+	Message         func(waits bool) error // voice mail has one for the line, or none
 }
 
 // An Outside is a subscriber who is not of this PBX.
@@ -139,6 +140,7 @@ const (
 	Hears             Ability = "hand: hears digits and tones"
 	HandForwarding    Ability = "hand: forwarding"
 	HandDoNotDisturb  Ability = "hand: do not disturb"
+	VoiceMail         Ability = "voice mail"
 	ForwardingRefusal Ability = "refusal of bad forwarding targets" // of loops and of numbers that nobody has
 )
 
@@ -203,6 +205,8 @@ func (b *Bench) has(a Ability) bool {
 		return everyone(func(p *Person) bool { return p.SetForwarding != nil })
 	case HandDoNotDisturb:
 		return everyone(func(p *Person) bool { return p.SetDoNotDisturb != nil })
+	case VoiceMail:
+		return everyone(func(p *Person) bool { return p.Message != nil })
 	default:
 		// What cannot be seen in the bench is there unless it is declared missing.
 		_, lacks := b.Lacks[a]

@@ -32,7 +32,7 @@ func Run(t *testing.T, newBench func(t *testing.T) *Bench) {
 
 func scenarios() []scenario {
 	return slices.Concat(callScenarios(), outsideScenarios(), holdScenarios(), consultScenarios(), transferScenarios(), conferenceScenarios(),
-		parkScenarios(), pickupScenarios(), callBackScenarios(), offerScenarios(), dataScenarios(), routeScenarios(),
+		parkScenarios(), pickupScenarios(), callBackScenarios(), offerScenarios(), dataScenarios(), routeScenarios(), settingScenarios(), deviceScenarios(),
 		featureScenarios(), refusalScenarios(), linkScenarios(), stormScenarios())
 }
 

@@ -26,7 +26,8 @@ func (s *Sim) attempt(p *phone, id, number string, cause csta.EventCause) string
 	pr.stop()
 	pr.dialled = ""
 	p.heard = ""
-	s.calls.Originated(id, p.party(), s.shown(number), cause)
+	p.lastDialled = number
+	s.calls.Originated(id, p.caller(), s.shown(number), cause)
 	t := s.resolve(number, nil)
 	s.noCallBack(p, s.phones[t.party.Device])
 	if cause != causeCallBack {
@@ -47,8 +48,8 @@ func (s *Sim) dial(p *phone, id, number string) {
 func (s *Sim) initiate(p *phone, id, number string, cause csta.EventCause) string {
 	pr := s.of(id)
 	pr.dialled, pr.why = number, cause
-	s.calls.Initiated(id, p.party(), cause)
-	if number != "" && p.AutoAnswer {
+	s.calls.Initiated(id, p.caller(), cause)
+	if number != "" && p.autoAnswer && p.rings == 0 {
 		return s.attempt(p, id, number, cause)
 	}
 	s.after(pr, p.RingTime, func() {

@@ -39,7 +39,7 @@ func bench(s *sim.Sim, newLine func(device string) *pbxtest.Line) *pbxtest.Bench
 		l, h := newLine(device), s.Phone(device)
 		l.Person = pbxtest.Person{Lift: h.Lift, Dial: h.Dial, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
 			Transfer: h.Transfer, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp, Press: h.Press, Heard: h.Heard,
-			SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}
+			SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb, Message: h.Message}
 		return l
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line(impatient), Offered: line(offered),

@@ -13,11 +13,21 @@ import (
 type phone struct {
 	Device
 	settings
-	told  settings // what the driver reported
-	heard string   // in the call that it was active in last
+	told        settings // what the driver reported
+	heard       string   // in the call that it was active in last
+	lastDialled string
 }
 
 func (p *phone) party() pbx.Party { return pbx.Party{Device: p.Number, Own: true} }
+
+// caller is the party of a call that the phone makes.
+func (p *phone) caller() pbx.Party {
+	party := p.party()
+	if p.withholds {
+		party.Number = csta.Restricted()
+	}
+	return party
+}
 
 // patience is how long the phone rings.
 func (p *phone) patience() time.Duration {
@@ -79,18 +89,12 @@ func (h Phone) errorf(format string, args ...any) error {
 // and gives an idle one a dial tone.
 func (h Phone) Lift() error {
 	return h.with(func(p *phone) error {
-		if c, ok := h.s.at(p, pbx.Alerting); ok {
-			h.s.establish(c.ID, p.Number, causeNewCall)
-			return nil
-		}
-		if c, ok := h.s.at(p, pbx.Initiated); ok && h.s.of(c.ID).dialled != "" {
-			h.s.attempt(p, c.ID, h.s.of(c.ID).dialled, h.s.of(c.ID).why)
-			return nil
-		}
-		if c, ok := h.s.active(p); ok {
+		_, rings := h.s.at(p, pbx.Alerting)
+		c, active := h.s.active(p)
+		if active && !rings && h.s.of(c.ID).dialled == "" {
 			return h.errorf("is off hook, in call %s", c.ID)
 		}
-		h.s.initiate(p, h.s.newCall(), "", causeNormal)
+		h.s.pickHandset(p)
 		return nil
 	})
 }
@@ -103,12 +107,14 @@ func (h Phone) Dial(number string) error {
 			if err := checkDigits(number); err != nil {
 				return csta.Errorf(csta.Operation, "invalidCalledDeviceID", "%v", err)
 			}
+			h.s.lift(p)
 			h.s.dial(p, c.ID, number)
 			return nil
 		}
 		if err := h.s.dials(p, number); err != nil {
 			return err
 		}
+		h.s.lift(p)
 		h.s.dial(p, h.s.initiate(p, h.s.newCall(), "", causeNormal), number)
 		return nil
 	})
@@ -121,6 +127,7 @@ func (h Phone) Answer() error {
 		if !ok {
 			return h.errorf("does not ring")
 		}
+		h.s.lift(p)
 		h.s.establish(c.ID, p.Number, causeNewCall)
 		return nil
 	})
@@ -267,13 +274,26 @@ func (h Phone) PickUp() error {
 // SetForwarding switches forwarding of a type on or off, as its feature code
 // does. An empty target is the one that was set last.
 func (h Phone) SetForwarding(kind csta.ForwardingType, on bool, to string) error {
-	return h.with(func(p *phone) error { return h.s.forward(p, kind, forward{on: on, to: to}) })
+	return h.with(func(p *phone) error {
+		defer h.s.tellSettings(p)
+		return h.s.forward(p, kind, forward{on: on, to: to})
+	})
 }
 
 // SetDoNotDisturb switches do-not-disturb on or off.
 func (h Phone) SetDoNotDisturb(on bool) error {
 	return h.with(func(p *phone) error {
-		h.s.disturb(p, on)
+		p.dnd = on
+		h.s.tellSettings(p)
+		return nil
+	})
+}
+
+// Message switches the indicator that a message waits, as voice mail does.
+func (h Phone) Message(waits bool) error {
+	return h.with(func(p *phone) error {
+		p.message, p.messageAt = waits, ""
+		h.s.tellSettings(p)
 		return nil
 	})
 }

@@ -207,11 +207,15 @@ func (s *Sim) ring(pr *progress, p *phone, cause csta.EventCause) {
 // alert lets a phone ring for the call.
 func (s *Sim) alert(pr *progress, p *phone, cause csta.EventCause) {
 	s.calls.Delivered(pr.id, p.party(), cause)
-	if p.AutoAnswer {
+	after := time.Duration(p.rings) * ringPeriod
+	switch {
+	case p.autoAnswer && after == 0:
 		s.establish(pr.id, p.Number, causeNewCall)
-		return
+	case p.autoAnswer && after < p.patience():
+		s.after(pr, after, func() { s.establish(pr.id, p.Number, causeNewCall) })
+	default:
+		s.after(pr, p.patience(), func() { s.unanswered(pr, p) })
 	}
-	s.after(pr, p.patience(), func() { s.unanswered(pr, p) })
 }
 
 // fail ends an attempt: the failing party is shown, and whoever waits for it

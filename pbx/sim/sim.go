@@ -28,6 +28,7 @@ type Sim struct {
 	progress map[string]*progress   // by callID
 	waiting  []callBack             // in the order in which they were asked for
 	queues   []*queue
+	lifted   map[*phone]struct{} // whose handset is off hook
 	lastCall uint64
 	lastLine uint64 // of devices that stand for callers without a number
 
@@ -48,7 +49,7 @@ func New(c Config) (*Sim, error) {
 		return nil, err
 	}
 	s := &Sim{config: c, access: c.Access, prefix: rand.Text()[:12] + "-", phones: make(map[string]*phone, len(c.Devices)),
-		outside: map[string]*subscriber{}, trunk: map[string]*subscriber{}, calls: pbx.NewCalls(), progress: map[string]*progress{},
+		outside: map[string]*subscriber{}, trunk: map[string]*subscriber{}, calls: pbx.NewCalls(), progress: map[string]*progress{}, lifted: map[*phone]struct{}{},
 		emit: mute, lost: make(chan struct{}), restored: make(chan struct{})}
 	close(s.restored)
 	for _, d := range c.Devices {
@@ -59,7 +60,7 @@ func New(c Config) (*Sim, error) {
 			d.ParkTime = c.ParkTime
 		}
 		d.AutoAnswer = d.AutoAnswer || c.AutoAnswer
-		s.phones[d.Number] = &phone{Device: d}
+		s.phones[d.Number] = &phone{Device: d, settings: initial(d), told: initial(d)}
 		s.internal = max(s.internal, len(d.Number))
 	}
 	for _, q := range c.Queues {
@@ -94,15 +95,22 @@ func (s *Sim) Services(m *csta.Mux) {
 	csta.Handle(m, linked(s, s.generateDigits))
 	csta.Handle(m, linked(s, s.generateTelephonyTones))
 	csta.Handle(m, linked(s, s.associateData))
-	csta.Handle(m, linked(s, s.getForwarding))
-	csta.Handle(m, linked(s, s.setForwarding))
-	csta.Handle(m, linked(s, s.getDoNotDisturb))
-	csta.Handle(m, linked(s, s.setDoNotDisturb))
+	csta.Handle(m, onPhone(s, s.getForwarding))
+	csta.Handle(m, onPhone(s, s.setForwarding))
+	csta.Handle(m, onPhone(s, s.getDoNotDisturb))
+	csta.Handle(m, onPhone(s, s.setDoNotDisturb))
+	csta.Handle(m, onPhone(s, s.getAutoAnswer))
+	csta.Handle(m, onPhone(s, s.setAutoAnswer))
+	csta.Handle(m, onPhone(s, s.getCallerIDStatus))
+	csta.Handle(m, onPhone(s, s.setCallerIDStatus))
+	csta.Handle(m, onPhone(s, s.getLastNumberDialed))
+	s.physical(m)
 	csta.Handle(m, linked(s, s.snapshotDevice))
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.DigitsDialedEvent{}, &csta.OriginatedEvent{}, &csta.NetworkReachedEvent{}, &csta.OfferedEvent{},
 		&csta.QueuedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
 		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
-		&csta.ConnectionClearedEvent{}, &csta.CallInformationEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
+		&csta.ConnectionClearedEvent{}, &csta.CallInformationEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{},
+		&csta.AutoAnswerEvent{}, &csta.CallerIDStatusEvent{})
 }
 
 // linked makes a handler of what is done under the lock of the PBX.
@@ -125,6 +133,7 @@ func linked[Q csta.Request[R], R csta.Message](s *Sim, serve func(Q) (R, error))
 func (s *Sim) unlock() {
 	s.distribute()
 	s.callThemBack()
+	s.hangHandsets()
 	s.mu.Unlock()
 }
 
@@ -177,10 +186,10 @@ func (s *Sim) link(emit pbx.Emit) {
 	s.told = nil
 	s.emit = emit
 	s.calls.SetEmit(emit)
+	s.running = true
 	for _, p := range s.phones {
 		s.tellSettings(p)
 	}
-	s.running = true
 	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
 }
 

@@ -53,6 +53,8 @@ func (r *rig) take(device string, msg csta.Message) {
 		cause = string(e.Cause)
 	case *csta.ForwardingEvent:
 		cause = fmt.Sprintf("%s %v %s", e.ForwardingType, e.ForwardStatus, e.ForwardTo)
+	case *csta.HookswitchEvent:
+		return // TestHookswitch has them
 	case *csta.DoNotDisturbEvent:
 		cause = fmt.Sprint(e.DoNotDisturbOn)
 	}
@@ -473,6 +475,98 @@ func TestAutoAnswer(t *testing.T) {
 	r.events("1001 Originated", "1001 NetworkReached", "1001 Delivered newCall", "1001 Established")
 	r.must(r.Phone("1001").HangUp())
 	r.empty()
+}
+
+// A phone may ring a while before it answers by itself.
+func TestAutoAnswerAfterRings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		rings := int64(2)
+		r.do(&csta.SetAutoAnswer{Device: csta.Device("1002"), AutoAnswerOn: true, NumberOfRings: &rings})
+		got := r.do(&csta.GetAutoAnswer{Device: csta.Device("1002")}).(*csta.GetAutoAnswerResponse)
+		if !got.AutoAnswerOn || got.NumberOfRings == nil || *got.NumberOfRings != rings {
+			t.Errorf("automatic answer is %+v", got)
+		}
+		r.skip()
+		r.call("1001", "1002")
+		r.events("1001 Originated", "1001 Delivered newCall", "1002 Delivered newCall")
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		r.events()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		r.events("1001 Established", "1002 Established")
+	})
+}
+
+// The handset is off hook for what a hand does, and back on it when the phone is
+// active no more.
+func TestHookswitch(t *testing.T) {
+	r := newRig(t, Config{})
+	on := func(device string) bool {
+		return r.do(&csta.GetHookswitchStatus{Device: csta.Device(device)}).(*csta.GetHookswitchStatusResponse).HookswitchStatusList[0].HookswitchOnHook
+	}
+	r.call("1001", "1002")
+	r.must(r.Phone("1002").Answer())
+	if !on("1001") || on("1002") {
+		t.Errorf("on hook: 1001 %v, 1002 %v, who was answered by hand", on("1001"), on("1002"))
+	}
+	r.must(r.Phone("1001").HangUp())
+	if !on("1002") {
+		t.Error("the handset is off hook after the call")
+	}
+	if len(r.lifted) > 0 {
+		t.Errorf("lifted are %v", r.lifted)
+	}
+	r.empty()
+}
+
+func TestButtons(t *testing.T) {
+	r := newRig(t, Config{})
+	press := func(button string) *csta.ButtonPress {
+		return &csta.ButtonPress{Device: csta.Device("1001"), Button: button}
+	}
+	for _, button := range []string{"hold", "release", "redial", "1"} {
+		r.refuses(press(button), "stateIncompatibility/invalidDeviceState")
+	}
+	r.refuses(press("12"), "operation/invalidButtonIdentifier")
+	call := r.call("1001", "1002")
+	r.refuses(press("hold"), "stateIncompatibility/invalidConnectionState")
+	r.must(r.Phone("1002").Answer())
+	r.skip()
+	r.do(press("hold"))
+	r.events("1001 Held", "1002 Held")
+	r.do(press("hold"))
+	r.events("1001 Retrieved", "1002 Retrieved")
+	r.refuses(press("redial"), "stateIncompatibility/invalidCallingDeviceState")
+	r.do(press("mute"))
+	r.do(press("mute"))
+	r.events("1001 MicrophoneMute", "1001 MicrophoneMute")
+	r.do(press("release"))
+	r.events("1001 ConnectionCleared normalClearing", "1002 ConnectionCleared normalClearing")
+	r.do(press("redial"))
+	r.events("1001 ServiceInitiated", "1001 DigitsDialed", "1001 Originated", "1001 Delivered newCall", "1002 Delivered newCall")
+	if _, _, err := r.calls.Find(csta.Connection(call, "1001")); err == nil {
+		t.Error("the redialled call is the one before")
+	}
+	r.do(press("release"))
+	r.empty()
+}
+
+func TestSteps(t *testing.T) {
+	r := newRig(t, Config{})
+	device := csta.Device("1001")
+	for range 7 {
+		r.do(&csta.SetSpeakerVolume{Device: device, SpeakerVolume: &csta.Volume{VolInc: "increment"}})
+		r.do(&csta.SetMicrophoneGain{Device: device, MicrophoneGain: &csta.MicrophoneGain{MicGainInc: "decrement"}})
+	}
+	speaker := r.do(&csta.GetSpeakerVolume{Device: device}).(*csta.GetSpeakerVolumeResponse).SpeakerVolumeList[0].SpeakerVolAbs
+	mic := r.do(&csta.GetMicrophoneGain{Device: device}).(*csta.GetMicrophoneGainResponse).MicrophoneGainList[0].MicGainAbs
+	if *speaker != 100 || *mic != 0 {
+		t.Errorf("seven steps up and down from the middle are %d and %d", *speaker, *mic)
+	}
+	r.refuses(&csta.SetSpeakerVolume{Device: device}, "operation/invalidParameterValue")
+	r.refuses(&csta.SetMicrophoneGain{Device: device}, "operation/invalidParameterValue")
 }
 
 func TestCallWaiting(t *testing.T) {
