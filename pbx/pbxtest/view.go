@@ -117,8 +117,10 @@ func (v *View) Take(ev csta.Event) error {
 		return fmt.Errorf("localConnectionInfo is missing")
 	}
 	if v.over[call] {
-		// A call that was sent away may be sent back: it comes by alerting.
-		if st.to != pbx.Alerting || device != v.own {
+		// A call that was sent away may be sent back: it comes by alerting, or is
+		// picked up where it alerts now.
+		picked, _ := ev.(*csta.EstablishedEvent)
+		if device != v.own || st.to != pbx.Alerting && (picked == nil || picked.Cause != "callPickup") {
 			return fmt.Errorf("the line has left call %s", call)
 		}
 		delete(v.over, call)

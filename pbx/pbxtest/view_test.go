@@ -22,6 +22,7 @@ func TestView(t *testing.T) {
 	dialled := &csta.DigitsDialedEvent{DialingConnection: conn("c", "A"), LocalConnectionInfo: pbx.Initiated}
 	offered := &csta.OfferedEvent{OfferedConnection: conn("c", "A"), LocalConnectionInfo: pbx.Alerting}
 	answered := &csta.EstablishedEvent{EstablishedConnection: conn("c", "A"), LocalConnectionInfo: pbx.Connected}
+	pickedUp := &csta.EstablishedEvent{EstablishedConnection: conn("c", "A"), LocalConnectionInfo: pbx.Connected, Cause: "callPickup"}
 	reached := &csta.NetworkReachedEvent{OutboundConnection: conn("c", "B"), LocalConnectionInfo: pbx.Connected}
 	parked := &csta.DivertedEvent{Connection: conn("c", "A"), LocalConnectionInfo: pbx.Null, Cause: "park"}
 	retrieved := &csta.DivertedEvent{Connection: conn("c", "#900")}
@@ -64,6 +65,8 @@ func TestView(t *testing.T) {
 		{"no callID", []csta.Event{&csta.OriginatedEvent{OriginatedConnection: conn("", "A")}}, "lacks callID"},
 		{"after the end", []csta.Event{originated, cleared, delivered}, "has left call"},
 		{"sent back after the end", []csta.Event{originated, cleared, rings}, ""},
+		{"picked up after the end", []csta.Event{originated, cleared, pickedUp}, ""},
+		{"answered after the end", []csta.Event{originated, cleared, answered}, "has left call"},
 		{"back by itself after the end", []csta.Event{originated, cleared, originated}, "has left call"},
 		{"cleared twice", []csta.Event{originated, cleared, cleared}, "has left call"},
 		{"transfer of a stranger", []csta.Event{transferred(pbx.Null)}, "in neither"},
