@@ -71,7 +71,7 @@ func (s *stage) member(call string) *actor {
 				return nil
 			}
 		}
-		return fmt.Errorf("C is in %v, D in %v", s.C.states(), s.D.states())
+		return fmt.Errorf("neither rings: C is in %v, D in %v", s.C.states(), s.D.states())
 	})
 	return who
 }
