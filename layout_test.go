@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"pbx/asterisk": {"csta", "pbx", "pbx/asterisk/ami"},
 
 	"pbx/asterisk/ami":          {},
-	"pbx/asterisk/asterisktest": {"pbx/asterisk/ami"},
+	"pbx/asterisk/asterisktest": {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},
 
 	"bus":        {"csta", "digitmod", "pbx"},
 	"gateway":    {"csta", "digitmod", "pbx", "bus"},
@@ -82,7 +82,7 @@ func TestAsyncAPI(t *testing.T) {
 	var services, events []string
 	for _, m := range csta.Messages() {
 		switch m.(type) {
-		case *csta.RequestSystemStatus, *csta.MonitorStart, *csta.MonitorStop:
+		case *csta.RequestSystemStatus, *csta.MonitorStart, *csta.MonitorStop, *csta.ChangeMonitorFilter:
 			continue // the gateway's own
 		case *csta.SystemStatus:
 			events = append(events, "SystemStatus")

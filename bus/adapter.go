@@ -31,8 +31,8 @@ type AdapterConfig struct {
 	Conn     *nats.Conn
 	Driver   pbx.Driver
 	Lines    *digitmod.Lines
-	Digits   Digits // nil: SameDigits
-	Instance string // of the process, the same after a restart; empty: a new one
+	Digits   *Digits // of no other adapter; nil: one that begins without rules
+	Instance string  // of the process, the same after a restart; empty: a new one
 	Backoff  pbx.Backoff
 	Log      *slog.Logger
 }
@@ -61,7 +61,11 @@ func NewAdapter(c AdapterConfig) (*Adapter, error) {
 		return nil, err
 	}
 	if c.Digits == nil {
-		c.Digits = SameDigits{}
+		d, err := NewDigits(DigitsConfig{PBX: c.PBX, Conn: c.Conn, Lines: c.Lines, Log: c.Log})
+		if err != nil {
+			return nil, err
+		}
+		c.Digits = d
 	}
 	if c.Instance == "" {
 		c.Instance = nuid.Next()
@@ -70,6 +74,7 @@ func NewAdapter(c AdapterConfig) (*Adapter, error) {
 	a.Log = c.Log.With("pbx", c.PBX)
 	c.Driver.Services(&a.mux)
 	a.watchers = newWatchers(a)
+	a.Digits.watched, a.Digits.changed = a.watchers.list, a.entryChanged
 	return a, nil
 }
 
@@ -89,6 +94,14 @@ func (a *Adapter) Run(ctx context.Context) (err error) {
 	if a.adapters, err = openAdapters(ctx, a.Conn); err != nil {
 		return err
 	}
+	following, stop := context.WithCancel(ctx)
+	if err := a.Digits.open(following); err != nil {
+		stop()
+		return err
+	}
+	followed := make(chan struct{})
+	go func() { defer close(followed); a.Digits.follow(following) }()
+	defer func() { stop(); <-followed }()
 	a.commands.open = func(ctx context.Context) (jetstream.KeyValue, error) { return openCommands(ctx, a.Conn) }
 	if err := a.waitForClaim(ctx); err != nil {
 		return err
@@ -120,10 +133,19 @@ func (a *Adapter) Run(ctx context.Context) (err error) {
 }
 
 func (a *Adapter) entry() Entry {
+	s := a.Digits.State()
 	a.emitting.Lock()
 	defer a.emitting.Unlock()
 	return Entry{PBX: a.PBX, Instance: a.Instance, Lines: a.Lines.String(), Link: a.link, Epoch: a.epoch, Seq: a.seq,
-		Watches: a.mux.Offers(&csta.MonitorStart{}, "")}
+		Digits: EntryDigits{Source: s.Source, Revision: s.Revision, Problem: s.Problem != ""}}
+}
+
+// entryChanged has the directory entry written anew, at once.
+func (a *Adapter) entryChanged() {
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
 }
 
 func (a *Adapter) waitForClaim(ctx context.Context) error {
@@ -233,7 +255,8 @@ func (a *Adapter) serve() (micro.Service, error) {
 // and the bus call it.
 func (a *Adapter) serveFeatures(r micro.Request) {
 	number := r.Headers().Get(headerLine)
-	device, err := a.Digits.Device(number)
+	by := a.Digits.now()
+	device, err := by.device(number)
 	if err != nil {
 		a.refuse(r, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err))
 		return
@@ -247,10 +270,10 @@ func (a *Adapter) serveFeatures(r micro.Request) {
 		a.refuse(r, err)
 		return
 	}
-	info := lineInfo{Device: a.Digits.Shown(device), Local: device, Features: features}
+	info := lineInfo{Device: by.shown(device), Local: device, Features: features}
 	// A line that does not come back through both tables would have its events
 	// under one number and its commands at another device.
-	if back, err := a.Digits.Device(info.Device); err != nil || back != device {
+	if back, err := by.device(info.Device); err != nil || back != device {
 		a.Log.Error("the digit plan does not bring a line back", "line", device, "shown", info.Device, "back", back)
 		a.refuse(r, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: the digit plan shows device %q as %q, and that as %q", number, device, info.Device, back))
 		return
@@ -313,7 +336,7 @@ func (a *Adapter) serveRequest(name string, r micro.Request) {
 	before := strconv.FormatUint(a.seq, 10)
 	a.emitting.Unlock()
 	resp, err := a.commands.once(ctx, key, req, func(ctx context.Context) (csta.Message, error) {
-		return a.perform(csta.WithCommandKey(ctx, key), req)
+		return a.perform(csta.WithCommandKey(ctx, key), req, own{r.Headers().Get(headerLine), r.Headers().Get(headerDevice)})
 	})
 	if err != nil {
 		a.refuse(r, err)
@@ -327,15 +350,16 @@ func errTooLate(name string) error {
 }
 
 // perform hands the request to the driver, in the PBX's numbers.
-func (a *Adapter) perform(ctx context.Context, req csta.Message) (csta.Message, error) {
-	if err := a.Digits.Request(req); err != nil {
+func (a *Adapter) perform(ctx context.Context, req csta.Message, o own) (csta.Message, error) {
+	by := a.Digits.now()
+	if err := by.request(req, o); err != nil {
 		return nil, err
 	}
 	resp, err := a.ask(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	a.Digits.Message(resp)
+	a.Digits.answer(resp, o, by)
 	return resp, nil
 }
 
@@ -380,11 +404,7 @@ func (a *Adapter) answer(r micro.Request, header nats.Header, v any) {
 // emit publishes what the driver reports. It holds the order: sequence numbers
 // go out as they are given.
 func (a *Adapter) emit(device string, msg csta.Message) {
-	a.Digits.Message(msg)
-	shown := ""
-	if device != "" {
-		shown = a.Digits.Shown(device)
-	}
+	shown := a.Digits.report(device, msg)
 	text, err := json.Marshal(msg)
 	if err != nil {
 		a.Log.Error("event not encoded", "event", csta.Name(msg), "error", err)
@@ -394,15 +414,15 @@ func (a *Adapter) emit(device string, msg csta.Message) {
 	if s, ok := msg.(*csta.SystemStatus); ok && device == "" {
 		if a.link != s.SystemStatus {
 			a.Log.Info("PBX link", "status", s.SystemStatus)
-			select {
-			case a.changed <- struct{}{}:
-			default:
-			}
+			a.entryChanged()
 		}
 		a.link = s.SystemStatus
 	}
 	a.seq++
 	m := nats.NewMsg(eventSubject(a.PBX, shown, csta.Name(msg)))
+	if device != "" {
+		m.Header.Set(headerDevice, device)
+	}
 	m.Header.Set(headerEpoch, a.epoch)
 	m.Header.Set(headerSeq, strconv.FormatUint(a.seq, 10))
 	m.Data = text

@@ -33,6 +33,7 @@ type fakePBX struct {
 	free    chan struct{}
 	cut     chan struct{}
 	linked  chan struct{} // gets a token for each link that is up
+	shot    func()        // runs before SnapshotCall is answered
 }
 
 func newFakePBX() *fakePBX {
@@ -62,6 +63,12 @@ func (p *fakePBX) Services(m *csta.Mux) {
 			return nil, csta.Errorf(csta.Operation, "invalidDeviceID", "no device %q", req.SnapshotObject.ID)
 		}
 		return p.calls.SnapshotDevice(req.SnapshotObject.ID), nil
+	})
+	csta.Handle(m, func(_ context.Context, req *csta.SnapshotCall) (*csta.SnapshotCallResponse, error) {
+		if p.shot != nil {
+			p.shot()
+		}
+		return p.calls.SnapshotCall(req.SnapshotObject)
 	})
 	csta.Handle(m, func(_ context.Context, req *csta.MonitorStart) (*csta.MonitorStartResponse, error) {
 		p.watched.Add(1)
@@ -189,10 +196,12 @@ type recorder struct {
 	words []string
 }
 
-func (r *recorder) Event(ev csta.Event) {
+func (r *recorder) Event(_ string, ev csta.Event) {
 	state, call := csta.LocalConnection(ev)
 	r.add(strings.TrimSuffix(csta.Name(ev), "Event") + " " + call + " " + string(state))
 }
+
+func (r *recorder) Moved() { r.add("moved") }
 
 func (r *recorder) Link(up bool) { r.add(fmt.Sprint("link ", up)) }
 
@@ -380,6 +389,17 @@ func TestEvents(t *testing.T) {
 	r.want(t, want...)
 }
 
+// lose runs f while what the driver emits does not reach the bus.
+func (l *lab) lose(f func()) {
+	l.pbx.calls.SetEmit(func(string, csta.Message) {
+		l.adapter.emitting.Lock()
+		l.adapter.seq++
+		l.adapter.emitting.Unlock()
+	})
+	f()
+	l.pbx.calls.SetEmit(l.adapter.emit)
+}
+
 // A gap in the sequence is found, and the difference told.
 func TestLostEvents(t *testing.T) {
 	l := newLab(t)
@@ -391,17 +411,8 @@ func TestLostEvents(t *testing.T) {
 	}
 	ring("a")
 	r.want(t, "Delivered a alerting")
-	// Events that are not sent: the call ends and another is answered.
-	lose := func(f func()) {
-		l.pbx.calls.SetEmit(func(string, csta.Message) {
-			l.adapter.emitting.Lock()
-			l.adapter.seq++
-			l.adapter.emitting.Unlock()
-		})
-		f()
-		l.pbx.calls.SetEmit(l.adapter.emit)
-	}
-	lose(func() {
+	// The call ends and another is answered.
+	l.lose(func() {
 		l.pbx.calls.Ended("a", pbx.CauseNormalClearing)
 		ring("b")
 		l.pbx.calls.Established("b", pbx.Party{Device: "1002", Own: true}, pbx.CauseNormal)
@@ -410,7 +421,7 @@ func TestLostEvents(t *testing.T) {
 	l.pbx.calls.Held("b", "1002", pbx.CauseNormal)
 	r.want(t, "Delivered a alerting", "Established b connected", "Held b hold", "ConnectionCleared a null")
 	// Nothing follows: the directory's sequence number shows it.
-	lose(func() { l.pbx.calls.Ended("b", pbx.CauseNormalClearing) })
+	l.lose(func() { l.pbx.calls.Ended("b", pbx.CauseNormalClearing) })
 	r.want(t, "Delivered a alerting", "Established b connected", "Held b hold", "ConnectionCleared a null", "ConnectionCleared b null")
 }
 
@@ -422,23 +433,14 @@ func TestLostEventsOfFarEnd(t *testing.T) {
 	l.pbx.calls.Originated("a", pbx.Party{Device: "1001", Own: true}, csta.Party("1002"), pbx.CauseNewCall)
 	l.pbx.calls.Delivered("a", pbx.Party{Device: "1002", Own: true}, pbx.CauseNewCall)
 	r.want(t, "Originated a connected", "Delivered a connected")
-	lose := func(f func()) {
-		l.pbx.calls.SetEmit(func(string, csta.Message) {
-			l.adapter.emitting.Lock()
-			l.adapter.seq++
-			l.adapter.emitting.Unlock()
-		})
-		f()
-		l.pbx.calls.SetEmit(l.adapter.emit)
-	}
-	lose(func() { l.pbx.calls.Established("a", pbx.Party{Device: "1002", Own: true}, pbx.CauseNormal) })
+	l.lose(func() { l.pbx.calls.Established("a", pbx.Party{Device: "1002", Own: true}, pbx.CauseNormal) })
 	r.want(t, "Originated a connected", "Delivered a connected", "Established a connected")
-	lose(func() {
+	l.lose(func() {
 		l.pbx.calls.Held("a", "1002", pbx.CauseNormal)
 		l.pbx.calls.Held("a", "1001", pbx.CauseNormal)
 	})
 	r.want(t, "Originated a connected", "Delivered a connected", "Established a connected", "Held a hold", "Held a hold")
-	lose(func() { l.pbx.calls.Cleared("a", "1002", pbx.CauseNormalClearing) })
+	l.lose(func() { l.pbx.calls.Cleared("a", "1002", pbx.CauseNormalClearing) })
 	r.want(t, "Originated a connected", "Delivered a connected", "Established a connected", "Held a hold", "Held a hold", "ConnectionCleared a hold")
 }
 
@@ -647,4 +649,41 @@ func BenchmarkRequest(b *testing.B) {
 	}
 	cancel()
 	<-done
+}
+
+// nobody takes in events.
+type nobody struct{}
+
+func (nobody) Event(string, csta.Event) {}
+func (nobody) Link(bool)                {}
+func (nobody) Moved()                   {}
+
+// BenchmarkEvent takes in one event of a line that nobody watches, and of one that
+// somebody watches, while no call is watched as a whole.
+func BenchmarkEvent(b *testing.B) {
+	ev := &csta.DeliveredEvent{Connection: csta.Connection("a", "1002"), AlertingDevice: csta.Party("1002"), CallingDevice: csta.Party("1001"),
+		CalledDevice: csta.Party("1002"), LastRedirectionDevice: csta.RedirectionDeviceID{NotRequired: true}, LocalConnectionInfo: pbx.Alerting, Cause: pbx.CauseNewCall}
+	text, err := json.Marshal(ev)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, who := range []string{"nobody", "line"} {
+		b.Run(who, func(b *testing.B) {
+			c := NewClient(nil, slog.New(slog.DiscardHandler))
+			x := c.exchange("main")
+			if who == "line" {
+				x.follow["1002"] = &followed{Line: Line{Device: "1002", Local: "1002"}, watchers: map[Watcher]string{nobody{}: "1002"},
+					calls: map[string]*followedCall{}, settings: map[string]string{}}
+			}
+			m := nats.NewMsg(eventSubject("main", "1002", "DeliveredEvent"))
+			m.Header.Set(headerEpoch, "e")
+			m.Header.Set(headerDevice, "1002")
+			m.Data = text
+			b.ReportAllocs()
+			for i := 1; b.Loop(); i++ {
+				m.Header.Set(headerSeq, strconv.Itoa(i))
+				c.event(m)
+			}
+		})
+	}
 }

@@ -19,24 +19,34 @@ import (
 	"rccgw/pbx"
 )
 
-// A Line is a device of a PBX that a client may control.
+// A Line is a device of a PBX that a client may control. It stays that device
+// when the digit plan changes: what a client means and the PBX's device are
+// looked up once, here.
 type Line struct {
 	PBX      string
-	Device   string                        // canonical number: in messages on the bus
+	Number   string                        // canonical: what the client means
+	Device   string                        // canonical: how the PBX's device is shown
 	Local    string                        // the PBX's name of it: in ConnectionIDs
 	Features *csta.GetCSTAFeaturesResponse // shared by all lines that can do the same: not to be changed
 }
 
-// A Watcher is told what happens at a device. Its methods are called one at a
+// A Watcher is told what happens at a device. Event and Link are called one at a
 // time and in order; they must neither block nor call the Client.
 type Watcher interface {
-	// Event gets each event of the device. Other watchers get the same one:
-	// it must not be changed.
-	Event(ev csta.Event)
+	// Event gets each event of the line's device, and the number by which it
+	// calls that device: the digit plan, which decides on it, may have changed
+	// since the line was looked up. Other watchers get the same event: it must
+	// not be changed.
+	Event(device string, ev csta.Event)
 	// Link tells that the PBX, or the way to it, is lost or back. When it is
 	// back, the difference to what was reported before has been or will be
 	// reported by Event.
 	Link(up bool)
+	// Moved tells that the number of the line means another device now, or none,
+	// for the digit plan was changed. Until the watch is stopped it goes on, and
+	// Moved may come again. Unlike the others it may call the Client, and it may
+	// come beside them.
+	Moved()
 }
 
 // Client is a gateway's side of the bus.
@@ -49,6 +59,7 @@ type Client struct {
 	pbxs   map[string]*exchange
 	known  map[string]*csta.GetCSTAFeaturesResponse // by its JSON: thousands of lines can do the same
 	closed bool
+	renew  chan struct{}   // a digit plan changed: what is watched is to be told anew
 	work   sync.WaitGroup  // snapshots under way
 	ctx    context.Context // of what the client does by itself; ends with Close
 }
@@ -64,16 +75,20 @@ type exchange struct {
 	epoch  string // of the last event
 	heard  bool   // an event of the epoch came: from then on a gap is a loss
 	seq    uint64
-	behind uint64    // a sequence number that the directory named and no event had yet
-	since  time.Time // when it did
-	stale  bool      // a snapshot is due before the picture is true again
-	taking bool      // snapshots are being taken
-	follow map[string]*followed
+	behind uint64               // a sequence number that the directory named and no event had yet
+	since  time.Time            // when it did
+	stale  bool                 // a snapshot is due before the picture is true again
+	taking bool                 // snapshots are being taken
+	follow map[string]*followed // by the PBX's device
+	links  map[LinkWatcher]struct{}
+
+	calls       map[string]*watchedCall            // that are watched as a whole, by callID
+	callWatches map[string]map[*callWatch]struct{} // by the device whose calls are
 }
 
 // NewClient returns a client on the connection, which stays the caller's.
 func NewClient(conn *nats.Conn, log *slog.Logger) *Client {
-	return &Client{conn: conn, log: log, gateway: nuid.Next(), pbxs: map[string]*exchange{}, known: map[string]*csta.GetCSTAFeaturesResponse{}}
+	return &Client{conn: conn, log: log, gateway: nuid.Next(), renew: make(chan struct{}, 1), pbxs: map[string]*exchange{}, known: map[string]*csta.GetCSTAFeaturesResponse{}}
 }
 
 // Listen subscribes to events and reads the directory, and returns when both
@@ -168,6 +183,8 @@ func (c *Client) housekeep(ctx context.Context, status chan nats.Status) {
 			c.connection(s == nats.CONNECTED)
 		case <-watches.C:
 			c.renewWatches()
+		case <-c.renew:
+			c.renewWatches()
 		case <-entries.C:
 			c.expire()
 		}
@@ -190,7 +207,8 @@ func (c *Client) connection(up bool) {
 func (c *Client) exchange(name string) *exchange {
 	x := c.pbxs[name]
 	if x == nil {
-		x = &exchange{name: name, follow: map[string]*followed{}}
+		x = &exchange{name: name, follow: map[string]*followed{}, links: map[LinkWatcher]struct{}{},
+			calls: map[string]*watchedCall{}, callWatches: map[string]map[*callWatch]struct{}{}}
 		c.pbxs[name] = x
 	}
 	return x
@@ -219,6 +237,12 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 	back := !x.served || x.entry.Epoch != entry.Epoch
 	if entry.Epoch == x.epoch && entry.Seq < x.seq {
 		entry.Link = x.entry.Link // an event told the newer state already
+	}
+	if entry.Digits != x.entry.Digits || entry.Epoch != x.entry.Epoch {
+		select {
+		case c.renew <- struct{}{}:
+		default:
+		}
 	}
 	x.served, x.entry, x.seen = true, entry, time.Now()
 	switch {
@@ -250,7 +274,8 @@ func (c *Client) gone(x *exchange) {
 }
 
 // expire notices the adapters that were killed: a bucket drops an entry that is
-// too old without telling who watches it.
+// too old without telling who watches it. It also asks after calls that may be
+// over.
 func (c *Client) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -259,6 +284,7 @@ func (c *Client) expire() {
 			c.log.Warn("the adapter is gone", "pbx", x.name, "instance", x.entry.Instance)
 			c.gone(x)
 		}
+		c.inquireAgain(x)
 	}
 }
 
@@ -281,6 +307,9 @@ func (c *Client) refresh(x *exchange) {
 	for _, f := range x.follow {
 		f.holding = true
 	}
+	for _, k := range x.calls {
+		k.holding = true
+	}
 	c.work.Go(func() { c.resync(x) })
 }
 
@@ -290,6 +319,9 @@ func (c *Client) tell(x *exchange, up bool) {
 		return
 	}
 	x.up = up
+	for w := range x.links {
+		w.Link(up)
+	}
 	for _, f := range x.follow {
 		for w := range f.watchers {
 			w.Link(up)
@@ -329,6 +361,7 @@ func (c *Client) event(m *nats.Msg) {
 		defer c.refresh(x)
 	}
 	x.epoch, x.seq, x.heard = epoch, seq, true
+	at := moment{epoch, seq}
 	if device == "" {
 		var s csta.SystemStatus
 		if err := json.Unmarshal(m.Data, &s); err == nil {
@@ -337,8 +370,9 @@ func (c *Client) event(m *nats.Msg) {
 		}
 		return
 	}
-	f := x.follow[device]
-	if f == nil {
+	local := m.Header.Get(headerDevice)
+	f := x.follow[local]
+	if f == nil && !x.watchesCalls(local) {
 		return
 	}
 	msg, ok := csta.New(kind)
@@ -351,7 +385,12 @@ func (c *Client) event(m *nats.Msg) {
 		c.log.Warn("event not understood", "subject", m.Subject, "error", err)
 		return
 	}
-	f.event(ev, seq)
+	if f != nil {
+		f.event(device, ev, at)
+	}
+	if x.watchesCalls(local) {
+		c.callEvent(x, local, ev, at)
+	}
 }
 
 // Line finds the PBX of the line that a client wrote, and what the line can do.
@@ -405,7 +444,7 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 	if err != nil {
 		return Line{}, fmt.Errorf("bus: features of PBX %s: %w", name, err)
 	}
-	return Line{PBX: name, Device: info.Device, Local: info.Local, Features: features}, nil
+	return Line{PBX: name, Number: canonical, Device: info.Device, Local: info.Local, Features: features}, nil
 }
 
 // Up reports whether the PBX can be reached, as this client sees it.
@@ -453,31 +492,41 @@ func (c *Client) ask(ctx context.Context, pbx, number string, info *lineInfo) er
 	return nil
 }
 
-// PBX returns the Handler of the services of a PBX.
-func (c *Client) PBX(name string) csta.Handler {
+// PBX returns the Handler of the services of a PBX, for lines that requests
+// name by their numbers.
+func (c *Client) PBX(name string) csta.Handler { return c.On(Line{PBX: name}) }
+
+// On returns the Handler of the services for a line. In requests and answers it
+// is called l.Device, and is the PBX's device l.Local, whatever the digit plan
+// has become.
+func (c *Client) On(l Line) csta.Handler {
 	return csta.HandlerFunc(func(ctx context.Context, req csta.Message) (csta.Message, error) {
-		resp, _, err := c.perform(ctx, name, req)
+		resp, _, err := c.perform(ctx, l, req)
 		return resp, err
 	})
 }
 
-// perform asks the PBX's adapter for a service. seq is the sequence number of
+// perform asks the line's adapter for a service. seq is the sequence number of
 // the last event that the adapter had sent before it performed.
-func (c *Client) perform(ctx context.Context, pbx string, req csta.Message) (resp csta.Message, seq uint64, err error) {
-	m := nats.NewMsg(serviceSubject(pbx, csta.Name(req)))
+func (c *Client) perform(ctx context.Context, l Line, req csta.Message) (resp csta.Message, seq uint64, err error) {
+	m := nats.NewMsg(serviceSubject(l.PBX, csta.Name(req)))
 	if m.Data, err = json.Marshal(req); err != nil {
 		return nil, 0, err
 	}
 	if key := csta.CommandKey(ctx); key != "" {
 		m.Header.Set(headerKey, key)
 	}
-	reply, err := c.request(ctx, pbx, m)
+	if l.Local != "" {
+		m.Header.Set(headerLine, l.Device)
+		m.Header.Set(headerDevice, l.Local)
+	}
+	reply, err := c.request(ctx, l.PBX, m)
 	if err != nil {
 		return nil, 0, err
 	}
 	resp = csta.Response(req)
 	if err := json.Unmarshal(reply.Data, resp); err != nil {
-		return nil, 0, fmt.Errorf("bus: answer of PBX %s: %w", pbx, err)
+		return nil, 0, fmt.Errorf("bus: answer of PBX %s: %w", l.PBX, err)
 	}
 	seq, _ = strconv.ParseUint(reply.Header.Get(headerSeq), 10, 64)
 	return resp, seq, nil

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -59,13 +60,10 @@ func errUncertain(req csta.Message) error {
 }
 
 // acts reports whether a service changes something. One that only asks is
-// performed as often as it is asked.
+// performed as often as it is asked: the standard's names say which those are.
 func acts(req csta.Message) bool {
-	switch req.(type) {
-	case *csta.SnapshotDevice, *csta.GetForwarding, *csta.GetDoNotDisturb:
-		return false
-	}
-	return true
+	name := csta.Name(req)
+	return !strings.HasPrefix(name, "Get") && !strings.HasPrefix(name, "Snapshot")
 }
 
 // once performs the request unless its key says that it was performed before.

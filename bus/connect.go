@@ -27,7 +27,7 @@ func Embed(c EmbedConfig) (*server.Server, error) {
 	opts := &server.Options{
 		ServerName: "rccgw", DontListen: c.Listen == "", NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: c.Dir, Authorization: c.Token,
-		// The store holds two small key-value buckets.
+		// The store holds small key-value buckets.
 		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 30,
 	}
 	if c.Listen != "" {

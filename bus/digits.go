@@ -5,48 +5,30 @@ import (
 	"rccgw/digitmod"
 )
 
-// Digits translates the numbers of messages between the bus and a PBX, in
-// place: between canonical numbers and the PBX's own.
-type Digits interface {
-	// Request makes the PBX's numbers of a request's canonical ones.
-	Request(req csta.Message) error
-	// Message makes canonical numbers of the PBX's in a response or an event.
-	Message(m csta.Message)
-	// Device returns the PBX's name of the line that a client means.
-	Device(number string) (string, error)
-	// Shown returns the canonical number of the PBX's line.
-	Shown(device string) string
-}
+// digits translates the numbers of messages between the bus and a PBX, in
+// place and by one plan: identities and destinations by its outgoing table,
+// presented parties by its incoming one.
+type digits struct{ plan *digitmod.Plan }
 
-// SameDigits translates nothing.
-type SameDigits struct{}
+// An own line is the one that a request is for, as who asks calls it and as the
+// PBX does. A plan may have changed since the two came together; between whom
+// they concern they still mean the same. The zero value is no line.
+type own struct{ line, device string }
 
-// Request changes nothing.
-func (SameDigits) Request(csta.Message) error { return nil }
-
-// Message changes nothing.
-func (SameDigits) Message(csta.Message) {}
-
-// Device returns the number.
-func (SameDigits) Device(number string) (string, error) { return number, nil }
-
-// Shown returns the device.
-func (SameDigits) Shown(device string) string { return device }
-
-// PlanDigits translates by a digit plan: identities and destinations by its
-// outgoing table, presented parties by its incoming one.
-type PlanDigits struct{ Plan *digitmod.Plan }
-
-// Request makes the PBX's numbers of a request's canonical ones.
-func (d PlanDigits) Request(req csta.Message) (err error) {
+// request makes the PBX's numbers of a request's canonical ones.
+func (d digits) request(req csta.Message, o own) (err error) {
 	csta.Numbers(req, func(n csta.Number) {
-		var r digitmod.Result
+		var number string
 		var e error
-		switch n.Role {
-		case csta.Identity:
-			r, e = d.Plan.Device(n.ID.ID)
-		case csta.Destination:
-			r, e = d.Plan.Destination(n.ID.ID)
+		switch {
+		case n.Role == csta.Identity && o.device != "" && n.ID.ID == o.line:
+			number = o.device
+		case n.Role == csta.Identity:
+			number, e = d.device(n.ID.ID)
+		case n.Role == csta.Destination:
+			var r digitmod.Result
+			r, e = d.plan.Destination(n.ID.ID)
+			number = r.Number
 		default:
 			return
 		}
@@ -54,20 +36,22 @@ func (d PlanDigits) Request(req csta.Message) (err error) {
 			err = csta.Errorf(csta.Operation, "invalidParameterValue", "%s %q: %v", n.Field, n.ID.ID, e)
 			return
 		}
-		n.ID.ID = r.Number
+		n.ID.ID = number
 	})
 	return err
 }
 
-// Message makes canonical numbers of the PBX's in a response or an event.
-func (d PlanDigits) Message(m csta.Message) {
+// message makes canonical numbers of the PBX's in a response or an event.
+func (d digits) message(m csta.Message, o own) {
 	csta.Numbers(m, func(n csta.Number) {
 		var r digitmod.Result
-		switch n.Role {
-		case csta.Presentation:
-			r = d.Plan.Present(n.ID.ID, origin(n.ID.External))
-		case csta.Forward:
-			r = d.Plan.ForwardTarget(n.ID.ID)
+		switch {
+		case n.Role == csta.Presentation && o.device != "" && n.ID.ID == o.device && !n.ID.External:
+			r.Number = o.line
+		case n.Role == csta.Forward, n.Role == csta.Presentation && n.ID.Dialled:
+			r = d.plan.ForwardTarget(n.ID.ID)
+		case n.Role == csta.Presentation:
+			r = d.plan.Present(n.ID.ID, origin(n.ID.External))
 		default:
 			return
 		}
@@ -86,13 +70,40 @@ func origin(external bool) digitmod.Origin {
 	return digitmod.Internal
 }
 
-// Device returns the PBX's name of the line that a client means.
-func (d PlanDigits) Device(number string) (string, error) {
-	r, err := d.Plan.Device(number)
+// device returns the PBX's name of the line that a client means.
+func (d digits) device(number string) (string, error) {
+	r, err := d.plan.Device(number)
 	return r.Number, err
 }
 
-// Shown returns the canonical number of the PBX's line.
-func (d PlanDigits) Shown(device string) string {
-	return d.Plan.Present(device, digitmod.Internal).Number
+// shown returns the canonical number of the PBX's line.
+func (d digits) shown(device string) string {
+	return d.plan.Present(device, digitmod.Internal).Number
+}
+
+const (
+	maxChecked = 10_000 // lines of the patterns that are tried with a plan
+	maxTold    = 5      // of those that fail
+)
+
+// CheckLines tries every line that the patterns name with a plan: one that does
+// not come back the same through both tables would be shown under one number
+// and commanded at another. Lines that no pattern names are tried when a client
+// asks for them. It returns the first few that fail.
+func CheckLines(p *digitmod.Plan, lines *digitmod.Lines) digitmod.Mistakes {
+	numbers, _ := lines.Numbers(maxChecked)
+	var mistakes digitmod.Mistakes
+	for _, number := range numbers {
+		device, err := p.Device(number)
+		if err == nil {
+			err = p.RoundTrip(device.Number)
+		}
+		if err != nil {
+			mistakes = append(mistakes, digitmod.Mistake{Place: "line " + number, Reason: err.Error()})
+		}
+		if len(mistakes) == maxTold {
+			break
+		}
+	}
+	return mistakes
 }

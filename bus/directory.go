@@ -22,7 +22,15 @@ type Entry struct {
 	Link     csta.SystemStatusValue `json:"link"`     // to the PBX
 	Epoch    string                 `json:"epoch"`    // of its events
 	Seq      uint64                 `json:"seq"`      // of its last event
-	Watches  bool                   `json:"watches"`  // it must be told which devices are watched
+	Digits   EntryDigits            `json:"digits"`   // the plan that it translates by
+}
+
+// EntryDigits says which digit plan is in force. While it stays the same, so do
+// the devices that numbers mean.
+type EntryDigits struct {
+	Source   Source `json:"source"`
+	Revision uint64 `json:"revision"`
+	Problem  bool   `json:"problem"` // the source has another that is not put in force
 }
 
 const (
@@ -47,6 +55,23 @@ func openAdapters(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error
 // server between them that lives, too.
 func openCommands(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
 	return openBucket(ctx, nc, jetstream.KeyValueConfig{Bucket: commandsBucket, TTL: commandLife, History: 1, Storage: jetstream.MemoryStorage})
+}
+
+// openDigits opens the bucket of digit plans. One that is there stays as it is:
+// whoever runs a cluster may have made it with replicas.
+func openDigits(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, err
+	}
+	kv, err := js.KeyValue(ctx, digitsBucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return openBucket(ctx, nc, jetstream.KeyValueConfig{Bucket: digitsBucket, History: maxRevisions})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", digitsBucket, err)
+	}
+	return kv, nil
 }
 
 func openBucket(ctx context.Context, nc *nats.Conn, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {

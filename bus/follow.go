@@ -17,14 +17,13 @@ import (
 // its calls. After events were missed, the difference between that and a
 // snapshot is told to them.
 type followed struct {
-	device   string
-	local    string
-	features *csta.GetCSTAFeaturesResponse
-	watchers map[Watcher]struct{}
+	Line                              // of the first who watches
+	watchers map[Watcher]string       // what each means by the line: its Number
 	calls    map[string]*followedCall // by callID
 	settings map[string]string        // what was told of forwarding and do-not-disturb, by kind
 	holding  bool                     // a snapshot is due; events wait in held
 	held     []heldEvent
+	stock    moment // of the last snapshot
 }
 
 // followedCall is what watchers were told of a call.
@@ -34,9 +33,23 @@ type followedCall struct {
 }
 
 type heldEvent struct {
-	ev  csta.Event
-	seq uint64
+	ev csta.Event
+	at moment
+	// device is what the event of a followed device calls it, and of a watched
+	// call which of the PBX's devices reported it.
+	device string
 }
+
+// A moment is a place in the sequence of a PBX's events: that of an event, or of
+// a snapshot, which shows all events up to it and perhaps more.
+type moment struct {
+	epoch string
+	seq   uint64
+}
+
+// shows reports whether a snapshot of the moment shows an event. It may be taken
+// in before the events that it shows: they come by another way.
+func (m moment) shows(at moment) bool { return at.epoch == m.epoch && at.seq <= m.seq }
 
 // Watch tells w what happens at the line from now on, until stop is called;
 // up says whether the PBX can be reached now. Neither is to be called by a
@@ -44,21 +57,17 @@ type heldEvent struct {
 func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up bool) {
 	c.mu.Lock()
 	x := c.exchange(l.PBX)
-	f := x.follow[l.Device]
+	f := x.follow[l.Local]
 	first := f == nil
 	if first {
-		f = &followed{device: l.Device, local: l.Local, features: l.Features, holding: true,
-			watchers: map[Watcher]struct{}{}, calls: map[string]*followedCall{}, settings: map[string]string{}}
-		x.follow[l.Device] = f
+		f = &followed{Line: l, holding: true, watchers: map[Watcher]string{}, calls: map[string]*followedCall{}, settings: map[string]string{}}
+		x.follow[l.Local] = f
 	}
-	f.watchers[w] = struct{}{}
+	f.watchers[w] = l.Number
 	up = x.up
-	notify := first && x.entry.Watches
 	c.mu.Unlock()
-	if notify {
-		c.notice(ctx, l.PBX, watchNotice{Add: []string{l.Device}})
-	}
 	if first {
+		c.notice(ctx, l.PBX, watchNotice{Add: []watchedLine{{l.Number, l.Local}}})
 		// What the device has already is not news, but the base of what is.
 		c.takeStock(ctx, x, f, false)
 	}
@@ -67,23 +76,22 @@ func (c *Client) Watch(ctx context.Context, l Line, w Watcher) (stop func(), up 
 		once.Do(func() {
 			c.mu.Lock()
 			delete(f.watchers, w)
-			last := len(f.watchers) == 0 && x.follow[l.Device] == f
+			last := len(f.watchers) == 0 && x.follow[l.Local] == f
 			if last {
-				delete(x.follow, l.Device)
+				delete(x.follow, l.Local)
 			}
-			notify := last && x.entry.Watches
 			c.mu.Unlock()
-			if notify {
+			if last {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
-				c.notice(ctx, l.PBX, watchNotice{Remove: []string{l.Device}})
+				c.notice(ctx, l.PBX, watchNotice{Remove: []string{l.Local}})
 			}
 		})
 	}, up
 }
 
-// notice tells an adapter about watched devices. A lost notice is made good by
-// the next renewal.
+// notice tells an adapter about watched devices, and watchers whose line is
+// another device now. A lost notice is made good by the next renewal.
 func (c *Client) notice(ctx context.Context, pbx string, n watchNotice) {
 	n.Gateway = c.gateway
 	text, err := json.Marshal(n)
@@ -94,38 +102,78 @@ func (c *Client) notice(ctx context.Context, pbx string, n watchNotice) {
 	defer cancel()
 	m := nats.NewMsg(watchSubject(pbx))
 	m.Data = text
-	if _, err := c.request(ctx, pbx, m); err != nil {
+	answer, err := c.request(ctx, pbx, m)
+	if err != nil {
 		c.log.Debug("watch notice not taken", "pbx", pbx, "error", err)
+		return
 	}
+	var reply watchReply
+	if err := json.Unmarshal(answer.Data, &reply); err != nil {
+		c.log.Warn("answer to a watch notice not understood", "pbx", pbx, "error", err)
+		return
+	}
+	for _, w := range c.moved(pbx, reply.Moved) {
+		w.Moved()
+	}
+}
+
+// moved returns who watches the lines.
+func (c *Client) moved(pbx string, lines []watchedLine) (list []Watcher) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range lines {
+		if f := c.exchange(pbx).follow[l.Device]; f != nil {
+			for w, number := range f.watchers {
+				if number == l.Line {
+					list = append(list, w)
+				}
+			}
+		}
+	}
+	return list
 }
 
 func (c *Client) renewWatches() {
 	c.mu.Lock()
-	notices := map[string][]string{}
+	notices := map[string][]watchedLine{}
 	for name, x := range c.pbxs {
-		if !x.entry.Watches || !x.served {
+		if !x.served {
 			continue
 		}
-		for device := range x.follow {
-			notices[name] = append(notices[name], device)
+		for device, f := range x.follow {
+			numbers := map[string]bool{}
+			for _, number := range f.watchers {
+				if !numbers[number] {
+					numbers[number] = true
+					notices[name] = append(notices[name], watchedLine{number, device})
+				}
+			}
 		}
 	}
 	c.mu.Unlock()
-	for name, devices := range notices {
-		for len(devices) > 0 {
-			n := min(len(devices), watchBatch)
-			c.notice(c.ctx, name, watchNotice{Add: devices[:n]})
-			devices = devices[n:]
+	for name, lines := range notices {
+		for len(lines) > 0 {
+			n := min(len(lines), watchBatch)
+			c.notice(c.ctx, name, watchNotice{Add: lines[:n]})
+			lines = lines[n:]
 		}
 	}
 }
 
 // event passes an event on, or keeps it until the snapshot is there.
-func (f *followed) event(ev csta.Event, seq uint64) {
+func (f *followed) event(device string, ev csta.Event, at moment) {
 	if f.holding {
-		f.held = append(f.held, heldEvent{ev, seq})
+		f.held = append(f.held, heldEvent{ev, at, device})
 		return
 	}
+	if f.stock.shows(at) {
+		return
+	}
+	f.pass(device, ev)
+}
+
+// pass tells the watchers of an event, which calls the line device.
+func (f *followed) pass(device string, ev csta.Event) {
 	if local, call := csta.LocalConnection(ev); local == pbx.Null && call != "" {
 		if _, known := f.calls[call]; !known {
 			return // the end of a call that the device was not in when it was first watched
@@ -133,38 +181,22 @@ func (f *followed) event(ev csta.Event, seq uint64) {
 	}
 	f.note(ev)
 	for w := range f.watchers {
-		w.Event(ev)
+		w.Event(device, ev)
 	}
 }
 
 // note keeps the record of what watchers were told.
 func (f *followed) note(ev csta.Event) {
-	local, call := csta.LocalConnection(ev)
-	var state csta.LocalConnectionState
-	switch e := ev.(type) {
-	case *csta.TransferedEvent:
-		f.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.TransferredConnections, local)
-		return
-	case *csta.ConferencedEvent:
-		f.replace(e.PrimaryOldCall.CallID, e.SecondaryOldCall.CallID, e.ConferenceConnections, local)
-		return
-	case *csta.ForwardingEvent, *csta.DoNotDisturbEvent:
-		kind, value := setting(ev)
+	if kind, value := setting(ev); kind != "" {
 		f.settings[kind] = value
 		return
-	case *csta.ServiceInitiatedEvent:
-		state = pbx.Initiated
-	case *csta.DeliveredEvent:
-		state = pbx.Alerting
-	case *csta.OriginatedEvent, *csta.EstablishedEvent, *csta.RetrievedEvent:
-		state = pbx.Connected
-	case *csta.HeldEvent:
-		state = pbx.Hold
-	case *csta.FailedEvent:
-		state = pbx.Fail
-	case *csta.ConnectionClearedEvent, *csta.DivertedEvent:
-		state = pbx.Null
 	}
+	local, call := csta.LocalConnection(ev)
+	if j, ok := joiningOf(ev); ok {
+		f.replace(j, local)
+		return
+	}
+	_, state := stepOf(ev)
 	if call == "" || local == "" {
 		return
 	}
@@ -174,7 +206,7 @@ func (f *followed) note(ev csta.Event) {
 	}
 	c := f.call(call)
 	c.own = local
-	if id := csta.FirstConnection(ev).DeviceID.ID; id != f.local {
+	if id := csta.FirstConnection(ev).DeviceID.ID; state != "" && id != f.Local {
 		if state == pbx.Null {
 			delete(c.others, id)
 		} else {
@@ -192,9 +224,9 @@ func (f *followed) call(id string) *followedCall {
 	return c
 }
 
-func (f *followed) replace(primary, secondary string, items []csta.ConnectionListItem, local csta.LocalConnectionState) {
+func (f *followed) replace(j joining, local csta.LocalConnectionState) {
 	others := map[string]csta.LocalConnectionState{}
-	for _, old := range []string{primary, secondary} {
+	for _, old := range []string{j.primary.CallID, j.secondary.CallID} {
 		if c := f.calls[old]; c != nil {
 			for id, state := range c.others {
 				others[id] = state
@@ -202,13 +234,13 @@ func (f *followed) replace(primary, secondary string, items []csta.ConnectionLis
 		}
 		delete(f.calls, old)
 	}
-	if local == pbx.Null || len(items) == 0 {
+	if local == pbx.Null || len(j.connections) == 0 {
 		return
 	}
-	c := f.call(items[0].NewConnection.CallID)
+	c := f.call(j.result())
 	c.own = local
-	for _, item := range items {
-		if id := item.NewConnection.DeviceID.ID; id != f.local {
+	for _, item := range j.connections {
+		if id := item.NewConnection.DeviceID.ID; id != f.Local {
 			c.others[id] = pbx.Connected
 			if state, ok := others[id]; ok {
 				c.others[id] = state
@@ -245,6 +277,9 @@ func (c *Client) resync(x *exchange) {
 			failed = true
 		}
 	}
+	if !c.surveyCalls(x) {
+		failed = true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x.taking = false
@@ -261,11 +296,11 @@ func (c *Client) resync(x *exchange) {
 func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	h := c.PBX(x.name)
+	h := c.On(f.Line)
 	var news []csta.Event
-	resp, before, err := c.perform(ctx, x.name, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.device)})
+	resp, before, err := c.perform(ctx, f.Line, &csta.SnapshotDevice{SnapshotObject: csta.Device(f.Device)})
 	snapshot, _ := resp.(*csta.SnapshotDeviceResponse)
-	ok := err == nil || !f.features.Supports(&csta.SnapshotDevice{})
+	ok := err == nil || !f.Features.Supports(&csta.SnapshotDevice{})
 	if ok && report {
 		news = settings(ctx, h, f)
 	}
@@ -275,8 +310,9 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	held := f.held
 	f.held = nil
 	if !ok {
-		c.log.Warn("no snapshot", "pbx", x.name, "line", f.device, "error", err)
+		c.log.Warn("no snapshot", "pbx", x.name, "line", f.Device, "error", err)
 	} else if err == nil {
+		f.stock = moment{x.epoch, before}
 		news = append(difference(f, snapshot), news...)
 	}
 	for _, ev := range news {
@@ -284,16 +320,15 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 			continue
 		}
 		if report {
-			f.event(ev, 0)
+			f.pass(f.Device, ev)
 		} else {
 			f.note(ev)
 		}
 	}
-	// The snapshot is newer than the events before it, and may show a part of
-	// those after it.
+	// The snapshot may show a part of the events after it, too.
 	for _, h := range held {
-		if h.seq > before && !f.told(h.ev) {
-			f.event(h.ev, h.seq)
+		if !f.told(h.ev) {
+			f.event(h.device, h.ev, h.at)
 		}
 	}
 	return ok
@@ -310,23 +345,23 @@ func (f *followed) told(ev csta.Event) bool {
 	if c == nil {
 		return local == pbx.Null
 	}
-	return c.own == local && csta.FirstConnection(ev).DeviceID.ID == f.local
+	return c.own == local && csta.FirstConnection(ev).DeviceID.ID == f.Local
 }
 
 // settings asks for what a device is set to, as the events that report it.
 func settings(ctx context.Context, h csta.Handler, f *followed) []csta.Event {
 	var news []csta.Event
-	if f.features.Supports(&csta.GetForwarding{}) && f.features.Supports(&csta.ForwardingEvent{}) {
-		if r, err := csta.Call(ctx, h, &csta.GetForwarding{Device: csta.Device(f.device)}); err == nil {
+	if f.Features.Supports(&csta.GetForwarding{}) && f.Features.Supports(&csta.ForwardingEvent{}) {
+		if r, err := csta.Call(ctx, h, &csta.GetForwarding{Device: csta.Device(f.Device)}); err == nil {
 			for _, item := range r.ForwardingList {
-				news = append(news, &csta.ForwardingEvent{Device: csta.Party(f.device), ForwardingType: item.ForwardingType,
+				news = append(news, &csta.ForwardingEvent{Device: csta.Party(f.Device), ForwardingType: item.ForwardingType,
 					ForwardStatus: item.ForwardStatus, ForwardTo: item.ForwardDN})
 			}
 		}
 	}
-	if f.features.Supports(&csta.GetDoNotDisturb{}) && f.features.Supports(&csta.DoNotDisturbEvent{}) {
-		if r, err := csta.Call(ctx, h, &csta.GetDoNotDisturb{Device: csta.Device(f.device)}); err == nil {
-			news = append(news, &csta.DoNotDisturbEvent{Device: csta.Party(f.device), DoNotDisturbOn: r.DoNotDisturbOn})
+	if f.Features.Supports(&csta.GetDoNotDisturb{}) && f.Features.Supports(&csta.DoNotDisturbEvent{}) {
+		if r, err := csta.Call(ctx, h, &csta.GetDoNotDisturb{Device: csta.Device(f.Device)}); err == nil {
+			news = append(news, &csta.DoNotDisturbEvent{Device: csta.Party(f.Device), DoNotDisturbOn: r.DoNotDisturbOn})
 		}
 	}
 	return news
@@ -354,7 +389,7 @@ func difference(f *followed, s *csta.SnapshotDeviceResponse) []csta.Event {
 	for _, info := range connections(s) {
 		id := info.ConnectionIdentifier
 		now[id.CallID] = true
-		own := party{id: id, shown: csta.Party(f.device), calling: info.EndpointDevice, called: csta.Party(f.device)}
+		own := party{id: id, shown: csta.Party(f.Device), calling: info.EndpointDevice, called: csta.Party(f.Device)}
 		known := f.calls[id.CallID]
 		was := pbx.Null
 		if known != nil {
@@ -365,7 +400,7 @@ func difference(f *followed, s *csta.SnapshotDeviceResponse) []csta.Event {
 	}
 	for call, c := range f.calls {
 		if !now[call] {
-			own := party{id: csta.Connection(call, f.local), shown: csta.Party(f.device)}
+			own := party{id: csta.Connection(call, f.Local), shown: csta.Party(f.Device)}
 			events = append(events, own.become(c.own, pbx.Null, pbx.Null)...)
 		}
 	}
@@ -386,7 +421,7 @@ func otherParty(f *followed, known *followedCall, info csta.SnapshotDeviceRespon
 		return nil
 	}
 	other := party{id: csta.Connection(info.ConnectionIdentifier.CallID, info.EndpointDevice.String()), shown: info.EndpointDevice,
-		calling: csta.Party(f.device), called: info.EndpointDevice}
+		calling: csta.Party(f.Device), called: info.EndpointDevice}
 	was, is := pbx.Null, pbx.Null
 	for id, state := range known.others {
 		other.id.DeviceID = csta.Device(id)
@@ -396,53 +431,4 @@ func otherParty(f *followed, known *followedCall, info csta.SnapshotDeviceRespon
 		is = states[1]
 	}
 	return other.become(was, is, localState(info))
-}
-
-// A party is a connection whose state is told anew.
-type party struct {
-	id                     csta.ConnectionID
-	shown, calling, called csta.ExtendedDeviceID
-}
-
-// become returns the events that lead from one state to another; local is the
-// state of the device that is told.
-func (p party) become(was, is, local csta.LocalConnectionState) []csta.Event {
-	if was == is {
-		return nil
-	}
-	for _, d := range []*csta.ExtendedDeviceID{&p.shown, &p.calling, &p.called} {
-		if d.IsZero() {
-			*d = csta.NotKnown()
-		}
-	}
-	redirection := csta.RedirectionDeviceID{NotKnown: true}
-	var events []csta.Event
-	switch is {
-	case pbx.Null:
-		return []csta.Event{&csta.ConnectionClearedEvent{DroppedConnection: p.id, ReleasingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Initiated:
-		return []csta.Event{&csta.ServiceInitiatedEvent{InitiatedConnection: p.id, InitiatingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Alerting:
-		return []csta.Event{&csta.DeliveredEvent{Connection: p.id, AlertingDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	case pbx.Fail:
-		return []csta.Event{&csta.FailedEvent{FailedConnection: p.id, FailingDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: local, Cause: pbx.CauseNormal}}
-	}
-	if was == pbx.Null || was == pbx.Initiated || was == pbx.Alerting {
-		between := local
-		if is == pbx.Hold && local == pbx.Hold {
-			between = pbx.Connected // its own, on the way
-		}
-		events = append(events, &csta.EstablishedEvent{EstablishedConnection: p.id, AnsweringDevice: p.shown, CallingDevice: p.calling, CalledDevice: p.called,
-			LastRedirectionDevice: redirection, LocalConnectionInfo: between, Cause: pbx.CauseNormal})
-		was = pbx.Connected
-	}
-	switch {
-	case is == pbx.Hold && was != pbx.Hold:
-		events = append(events, &csta.HeldEvent{HeldConnection: p.id, HoldingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal})
-	case is == pbx.Connected && was == pbx.Hold:
-		events = append(events, &csta.RetrievedEvent{RetrievedConnection: p.id, RetrievingDevice: p.shown, LocalConnectionInfo: local, Cause: pbx.CauseNormal})
-	}
-	return events
 }

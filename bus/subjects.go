@@ -13,7 +13,8 @@ const prefix = "rcc.v1."
 const (
 	headerKey      = "Rcc-Key"      // of a command: csta.CommandKey
 	headerDeadline = "Rcc-Deadline" // of a command: Unix milliseconds; it is not executed later
-	headerLine     = "Rcc-Line"     // of GetCSTAFeatures: the line that is asked about
+	headerLine     = "Rcc-Line"     // of GetCSTAFeatures: the line that is asked about; of a request: what who asks calls its line
+	headerDevice   = "Rcc-Device"   // of a request: what the PBX calls that line; of an event: what it calls the device
 	headerEpoch    = "Rcc-Epoch"    // of an event: one life of one adapter
 	headerSeq      = "Rcc-Seq"      // of an event: counts from 1 in its epoch, over all devices; of an answer: the last event before it
 )

@@ -3,6 +3,8 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,12 +14,27 @@ import (
 )
 
 // A watchNotice tells an adapter which devices a gateway watches. All is
-// repeated every watchRenewal, so that neither a lost notice nor a restarted
-// adapter nor a gateway that died leaves anything wrong for long.
+// repeated every watchRenewal, and after a change of the digit plan, so that
+// neither a lost notice nor a restarted adapter nor a gateway that died leaves
+// anything wrong for long.
 type watchNotice struct {
-	Gateway string   `json:"gateway"`
-	Add     []string `json:"add,omitempty"`    // canonical devices
-	Remove  []string `json:"remove,omitempty"` // canonical devices
+	Gateway string        `json:"gateway"`
+	Add     []watchedLine `json:"add,omitempty"`
+	Remove  []string      `json:"remove,omitempty"` // PBX's devices
+}
+
+// A watchedLine is a line that is watched: what a client means by it, and the
+// PBX's device that this was when it was asked.
+type watchedLine struct {
+	Line   string `json:"line"` // canonical
+	Device string `json:"device"`
+}
+
+// watchReply is the answer to a watchNotice.
+type watchReply struct {
+	// Moved are lines of the notice that mean another device now, or none. They
+	// are not watched.
+	Moved []watchedLine `json:"moved,omitempty"`
 }
 
 const (
@@ -26,18 +43,31 @@ const (
 	watchBatch   = 4000 // devices in one notice, far below NATS's limit of 1 MB
 )
 
-// watchers counts who watches which device, for a driver that must be told:
-// one that registers MonitorStart and MonitorStop. The driver sees each device
-// once, however many watch it.
+// watchers counts who watches which device: such a line must survive a change
+// of the digit plan. A driver that registers MonitorStart and MonitorStop is told
+// of each device once, however many watch it.
 type watchers struct {
 	a        *Adapter
 	mu       sync.Mutex
-	devices  map[string]map[string]time.Time // PBX's device → gateway → end of its watch
-	monitors map[string]string               // PBX's device → the driver's monitorCrossRefID
+	devices  map[string][]watch // by the PBX's device
+	monitors map[string]string  // PBX's device → the driver's monitorCrossRefID
+}
+
+// A watch is that of one gateway.
+type watch struct {
+	gateway string
+	end     time.Time
 }
 
 func newWatchers(a *Adapter) *watchers {
-	return &watchers{a: a, devices: map[string]map[string]time.Time{}, monitors: map[string]string{}}
+	return &watchers{a: a, devices: map[string][]watch{}, monitors: map[string]string{}}
+}
+
+// list returns the PBX's devices that are watched.
+func (w *watchers) list() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.devices))
 }
 
 func (w *watchers) serve(r micro.Request) {
@@ -51,30 +81,34 @@ func (w *watchers) serve(r micro.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	end := time.Now().Add(watchLife)
-	for _, number := range n.Add {
-		device, err := w.a.Digits.Device(number)
-		if err != nil {
+	var reply watchReply
+	by := w.a.Digits.now()
+	for _, l := range n.Add {
+		if device, err := by.device(l.Line); err != nil || device != l.Device {
+			reply.Moved = append(reply.Moved, l)
 			continue
 		}
-		if w.devices[device] == nil {
-			w.devices[device] = map[string]time.Time{}
-		}
-		w.devices[device][n.Gateway] = end
-		w.start(ctx, device)
+		w.unwatch(l.Device, n.Gateway)
+		w.devices[l.Device] = append(w.devices[l.Device], watch{n.Gateway, end})
+		w.start(ctx, l.Device)
 	}
-	for _, number := range n.Remove {
-		if device, err := w.a.Digits.Device(number); err == nil {
-			delete(w.devices[device], n.Gateway)
-			w.stopUnwatched(ctx, device)
-		}
+	for _, device := range n.Remove {
+		w.unwatch(device, n.Gateway)
+		w.stopUnwatched(ctx, device)
 	}
-	w.a.reply(r, struct{}{})
+	w.a.reply(r, reply)
+}
+
+func (w *watchers) unwatch(device, gateway string) {
+	if list, ok := w.devices[device]; ok {
+		w.devices[device] = slices.DeleteFunc(list, func(x watch) bool { return x.gateway == gateway })
+	}
 }
 
 // start asks the driver to watch the device, once; a refusal is tried again at
 // the next renewal.
 func (w *watchers) start(ctx context.Context, device string) {
-	if _, ok := w.monitors[device]; ok {
+	if _, ok := w.monitors[device]; ok || !w.a.mux.Registered(&csta.MonitorStart{}) {
 		return
 	}
 	resp, err := csta.Call(ctx, &w.a.mux, &csta.MonitorStart{MonitorObject: &csta.MonitorObject{DeviceObject: csta.Device(device)}})
@@ -110,12 +144,8 @@ func (w *watchers) expire(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			w.mu.Lock()
-			for device, gateways := range w.devices {
-				for g, end := range gateways {
-					if end.Before(now) {
-						delete(gateways, g)
-					}
-				}
+			for device, list := range w.devices {
+				w.devices[device] = slices.DeleteFunc(list, func(x watch) bool { return x.end.Before(now) })
 				w.stopUnwatched(ctx, device)
 			}
 			w.mu.Unlock()

@@ -20,6 +20,11 @@ type DeviceID struct {
 	// internal one. A driver sets it where it knows; it never leaves the process.
 	External bool
 
+	// Dialled marks a number as it was dialled from inside the PBX: the digits
+	// that give access to a trunk are a part of it. A driver sets it where it
+	// knows; it never leaves the process.
+	Dialled bool
+
 	// Attributes are the schema's optional attributes; nil if there are none.
 	Attributes *DeviceAttributes
 }

@@ -24,3 +24,14 @@ func FirstConnection(ev Event) ConnectionID {
 	}
 	return ConnectionID{}
 }
+
+// WithoutLocalConnection returns a copy of ev that says nothing of the reporting
+// device's own connection: as a monitor of type call is told it.
+func WithoutLocalConnection(ev Event) Event {
+	ev = Clone(ev)
+	v := reflect.ValueOf(ev).Elem()
+	if f := planOf(v.Type()).find("localConnectionInfo"); f != nil {
+		v.FieldByIndex(f.index).SetZero()
+	}
+	return ev
+}

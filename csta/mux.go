@@ -104,6 +104,12 @@ func (m *Mux) Features(device string) *GetCSTAFeaturesResponse {
 
 // add lists the entry's feature.
 func (r *GetCSTAFeaturesResponse) add(e *entry) {
+	if r.SupportedServices == nil {
+		r.SupportedServices = new(SupportedServices)
+	}
+	if r.SupportedEvents == nil {
+		r.SupportedEvents = new(SupportedEvents)
+	}
 	lists := reflect.ValueOf(r.SupportedServices).Elem()
 	if e.event {
 		lists = reflect.ValueOf(r.SupportedEvents).Elem()
@@ -126,9 +132,10 @@ func (r *GetCSTAFeaturesResponse) Add(ms ...Message) {
 // Supports reports whether the service or event of m is listed.
 func (r *GetCSTAFeaturesResponse) Supports(m Message) bool {
 	e := catalog.byType[reflect.TypeOf(m).Elem()]
-	if e == nil || e.list == "" {
-		return false
-	}
+	return e != nil && e.list != "" && r.supports(e)
+}
+
+func (r *GetCSTAFeaturesResponse) supports(e *entry) bool {
 	var lists reflect.Value
 	if e.event {
 		lists = reflect.ValueOf(r.SupportedEvents)

@@ -28,7 +28,9 @@ type Gateway struct {
 	PhoneContext string
 	// Directory names the line of a SIP user who does not say which it is.
 	Directory map[string]string
-	Log       *slog.Logger
+	// MaxMonitors is how many monitors a session may have; 100 if zero.
+	MaxMonitors int
+	Log         *slog.Logger
 }
 
 // A Peer is who opens a session.
@@ -39,9 +41,17 @@ type Peer struct {
 	Users []string
 	// From is the user part of who it is.
 	From string
-	// Send queues an event to the client. It must not block.
+	// Lines are those that it may control; nil: all.
+	Lines *digitmod.Lines
+	// Dialect is what the client expects where the standard leaves a choice.
+	Dialect Dialect
+	// Send queues an event or a request to the client: a SystemStatus, or the
+	// MonitorStop of a monitor that ended with its call. It must not block.
 	Send func(csta.Message)
-	Log  *slog.Logger
+	// End ends the dialog, which closes the session. It may be called while a
+	// request is served, and more than once.
+	End func(reason error)
+	Log *slog.Logger
 }
 
 // lineOf returns the line as the client writes it: what the body says, else
@@ -68,7 +78,8 @@ func (g *Gateway) lineOf(p Peer) string {
 }
 
 // Open returns a session for the peer's line. Its errors are those of
-// bus.Client.Line.
+// bus.Client.Line, and operation/privilegeViolationSpecifiedDevice for a line
+// that the peer may not control.
 func (g *Gateway) Open(ctx context.Context, p Peer) (*Session, error) {
 	written := g.lineOf(p)
 	if written == "" {
@@ -78,13 +89,24 @@ func (g *Gateway) Open(ctx context.Context, p Peer) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.Lines != nil {
+		_, canonical := p.Lines.Match(line.Device)
+		_, local := p.Lines.Match(line.Local)
+		if !canonical && !local {
+			return nil, csta.Errorf(csta.Operation, "privilegeViolationSpecifiedDevice", "line %q: not allowed to %s", written, p.From)
+		}
+	}
 	phoneContext := g.PhoneContext
 	if c := parameter(written, "phone-context"); c != "" {
 		phoneContext = c
 	}
-	return &Session{g: g, line: line, written: written, phoneContext: phoneContext, send: p.Send,
+	s := &Session{g: g, line: line, written: written, phoneContext: phoneContext, dialect: p.Dialect, send: p.Send, end: p.End,
 		log:      p.Log.With("pbx", line.PBX, "line", line.Device),
-		monitors: map[string]*monitor{}, dialled: map[string]*dialledNumber{}}, nil
+		monitors: map[string]*monitor{}, dialled: map[string]*dialledNumber{}}
+	if p.Dialect.Link == NoticeBySystem || p.Dialect.Link == NoticeByBoth {
+		s.unwatch, _ = g.Bus.WatchLink(line.PBX, systemNotices{s})
+	}
+	return s, nil
 }
 
 // parameter returns the value of a URI parameter, empty if there is none.

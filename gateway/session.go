@@ -2,9 +2,9 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -14,8 +14,10 @@ import (
 	"rccgw/pbx"
 )
 
-// maxPending bounds the events that wait for a PBX to come back.
-const maxPending = 1000
+const (
+	maxPending = 1000 // events that wait for a PBX to come back
+	maxDialled = 1000 // calls whose dialled number is noted: without a monitor no end of a call is told
+)
 
 // A Session serves one client's dialog. Its requests come one at a time.
 type Session struct {
@@ -23,24 +25,28 @@ type Session struct {
 	line         bus.Line
 	written      string // the line as the client wrote it first
 	phoneContext string
+	dialect      Dialect
 	send         func(csta.Message)
+	unwatch      func() // ends systemNotices; nil where there are none
+	end          func(reason error)
 	log          *slog.Logger
 
 	mu       sync.Mutex
 	monitors map[string]*monitor
 	last     int    // of the cross references given
-	stop     func() // ends the watch; nil while there is no monitor
+	stop     func() // ends the watch of the line; nil while there is none
 	up       bool
-	busy     bool         // a request is under way: the events that it causes wait
-	pending  []csta.Event // events that wait
+	busy     bool      // a request is under way: the events that it causes wait
+	pending  []waiting // events that wait
 	dialled  map[string]*dialledNumber
 	closed   bool
 }
 
-// A monitor is one MonitorStart of this dialog.
-type monitor struct {
-	written string // the device as this monitor's request wrote it
-	filter  *csta.MonitorFilter
+// A waiting event is for one monitor of type call, or for all of type device.
+type waiting struct {
+	device string // what it calls the line
+	ev     csta.Event
+	to     *monitor // nil: all of type device
 }
 
 // A dialledNumber is what the client wrote to make a call, and how the PBX
@@ -63,6 +69,8 @@ func (s *Session) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message
 		return s.monitorStart(ctx, r)
 	case *csta.MonitorStop:
 		return s.monitorStop(r)
+	case *csta.ChangeMonitorFilter:
+		return s.changeMonitorFilter(r)
 	}
 	if csta.Response(req) == nil {
 		return nil, csta.Errorf(csta.Operation, "invalidMsgID", "%s is not a request", csta.Name(req))
@@ -73,82 +81,49 @@ func (s *Session) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message
 // status tells a client whether its PBX can be reached. Clients of the field
 // give up on anything but "normal".
 func (s *Session) status(ctx context.Context) csta.SystemStatusValue {
-	if _, err := s.g.Bus.Line(ctx, s.line.Device); err != nil {
+	if _, err := s.look(ctx); err != nil {
 		return pbx.StatusDisabled
 	}
 	return pbx.StatusNormal
 }
 
+// look looks the line up anew. One that has become another device is no longer
+// this dialog's.
+func (s *Session) look(ctx context.Context) (bus.Line, error) {
+	line, err := s.g.Bus.Line(ctx, s.line.Number)
+	if err == nil && (line.PBX != s.line.PBX || line.Local != s.line.Local) {
+		s.Moved()
+		return line, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q is another device now", s.written)
+	}
+	return line, err
+}
+
 func (s *Session) features(ctx context.Context) (csta.Message, error) {
-	line, err := s.g.Bus.Line(ctx, s.line.Device)
+	line, err := s.look(ctx)
 	if err != nil {
 		return nil, err
 	}
 	resp := csta.Clone(line.Features)
 	resp.Add(&csta.GetCSTAFeatures{}, &csta.RequestSystemStatus{}, &csta.SystemStatus{}, &csta.MonitorStart{}, &csta.MonitorStop{},
-		&csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{})
+		&csta.ChangeMonitorFilter{}, &csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{})
+	if hasCallMonitors(line) {
+		resp.Add(&csta.CallClearedEvent{})
+	}
 	return resp, nil
-}
-
-func (s *Session) monitorStart(ctx context.Context, r *csta.MonitorStart) (csta.Message, error) {
-	device := r.MonitorObject.DeviceObject
-	if device.ID == "" {
-		return nil, csta.Errorf(csta.Operation, "invalidMonitorObject", "only devices can be monitored")
-	}
-	if r.MonitorType == "call" {
-		return nil, csta.Errorf(csta.Operation, "invalidMonitorType", "only monitors of type device are supported")
-	}
-	if !s.own(device.ID) {
-		return nil, s.errNotOwn(device.ID)
-	}
-	s.mu.Lock()
-	s.last++
-	id := strconv.Itoa(s.last)
-	s.monitors[id] = &monitor{written: device.ID, filter: r.RequestedMonitorFilter}
-	first := s.stop == nil
-	s.mu.Unlock()
-	if first {
-		// Not under the lock: the bus calls back under one of its own.
-		stop, up := s.g.Bus.Watch(ctx, s.line, s)
-		s.mu.Lock()
-		s.stop, s.up = stop, up
-		s.mu.Unlock()
-	}
-	existing := true
-	return &csta.MonitorStartResponse{MonitorCrossRefID: id, ActualMonitorFilter: r.RequestedMonitorFilter, MonitorExistingCalls: &existing}, nil
-}
-
-func (s *Session) monitorStop(r *csta.MonitorStop) (csta.Message, error) {
-	s.mu.Lock()
-	if s.monitors[r.MonitorCrossRefID] == nil {
-		s.mu.Unlock()
-		return nil, csta.Errorf(csta.Operation, "invalidMonitorCrossRefID", "there is no monitor %q in this dialog", r.MonitorCrossRefID)
-	}
-	delete(s.monitors, r.MonitorCrossRefID)
-	stop := s.stop
-	if len(s.monitors) > 0 {
-		stop = nil
-	} else {
-		s.stop = nil
-		s.pending = nil
-	}
-	s.mu.Unlock()
-	if stop != nil {
-		stop()
-	}
-	return &csta.MonitorStopResponse{}, nil
 }
 
 // Close frees the monitors. No event is sent after it.
 func (s *Session) Close(error) {
 	s.mu.Lock()
-	stop := s.stop
-	s.stop, s.closed, s.pending = nil, true, nil
-	clear(s.monitors)
-	s.mu.Unlock()
-	if stop != nil {
-		stop()
+	s.closed = true
+	var stops []func()
+	for id, m := range s.monitors {
+		stops = append(stops, m.stop)
+		delete(s.monitors, id)
 	}
+	stops = append(stops, s.idle(), s.unwatch)
+	s.mu.Unlock()
+	end(stops...)
 }
 
 // own reports whether what a client wrote means the session's line.
@@ -190,7 +165,7 @@ func (s *Session) perform(ctx context.Context, req csta.Message) (csta.Message, 
 	s.mu.Lock()
 	s.busy = true
 	s.mu.Unlock()
-	resp, err := s.g.Bus.PBX(s.line.PBX).ServeCSTA(ctx, req)
+	resp, err := s.g.Bus.On(s.line).ServeCSTA(ctx, req)
 	if err == nil {
 		s.remember(resp, destination)
 		call := ""
@@ -199,7 +174,7 @@ func (s *Session) perform(ctx context.Context, req csta.Message) (csta.Message, 
 				call = c.CallID
 			}
 		})
-		s.present(resp, written, call)
+		s.present(resp, s.line.Device, written, call)
 	}
 	s.mu.Lock()
 	s.busy = false
@@ -262,11 +237,16 @@ func (s *Session) remember(resp csta.Message, destination string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.dialled) == maxDialled {
+		clear(s.dialled)
+	}
 	s.dialled[call] = &dialledNumber{written: destination}
 }
 
 // Event takes in an event of the line; see bus.Watcher.
-func (s *Session) Event(ev csta.Event) {
+func (s *Session) Event(device string, ev csta.Event) { s.take(waiting{device: device, ev: ev}) }
+
+func (s *Session) take(e waiting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -276,10 +256,16 @@ func (s *Session) Event(ev csta.Event) {
 		s.pending = slices.Delete(s.pending, 0, 1)
 		s.log.Warn("too many events wait; the oldest is lost")
 	}
-	s.pending = append(s.pending, ev)
+	s.pending = append(s.pending, e)
 	if s.up && !s.busy {
 		s.release()
 	}
+}
+
+// Moved ends the dialog: the line that the client means is another device now.
+// It opens another, for the line as it has become. See bus.Watcher.
+func (s *Session) Moved() {
+	s.end(errors.New("the digit plan was changed: the line is another device now"))
 }
 
 // Link takes in that the PBX is lost or back; see bus.Watcher.
@@ -290,13 +276,12 @@ func (s *Session) Link(up bool) {
 		return
 	}
 	s.up = up
-	for _, id := range s.crossRefs() {
-		m := s.monitors[id]
+	if s.dialect.Link != NoticeBySystem {
 		var ev csta.Event = &csta.OutOfServiceEvent{Device: csta.Party(s.line.Device)}
 		if up {
 			ev = &csta.BackInServiceEvent{Device: csta.Party(s.line.Device)}
 		}
-		s.tell(id, m, ev)
+		s.tell(waiting{device: s.line.Device, ev: ev})
 	}
 	s.release()
 }
@@ -306,35 +291,12 @@ func (s *Session) release() {
 	if !s.up || s.busy {
 		return
 	}
-	for _, ev := range s.pending {
-		s.learn(ev)
-		for _, id := range s.crossRefs() {
-			s.tell(id, s.monitors[id], ev)
-		}
-		s.forget(ev)
+	for _, e := range s.pending {
+		s.learn(e.ev)
+		s.tell(e)
+		s.forget(e.ev)
 	}
 	s.pending = nil
-}
-
-func (s *Session) crossRefs() []string {
-	ids := make([]string, 0, len(s.monitors))
-	for id := range s.monitors {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// tell sends an event to one monitor.
-func (s *Session) tell(id string, m *monitor, ev csta.Event) {
-	if m.filter.Filters(ev) {
-		return
-	}
-	ev = csta.Clone(ev)
-	*ev.CrossRef() = id
-	_, call := csta.LocalConnection(ev)
-	s.presentLocked(ev, m.written, call)
-	s.send(ev)
 }
 
 // learn notes how the PBX shows the number that the client dialled.
@@ -351,9 +313,11 @@ func (s *Session) learn(ev csta.Event) {
 	})
 }
 
-// forget drops what was noted of a call that the line has left.
+// forget drops what was noted of a call that is over, or that the line has left
+// and no monitor follows.
 func (s *Session) forget(ev csta.Event) {
-	if local, call := csta.LocalConnection(ev); local == pbx.Null {
+	local, call := csta.LocalConnection(ev)
+	if _, over := ev.(*csta.CallClearedEvent); over || local == pbx.Null && !s.followsCalls() {
 		delete(s.dialled, call)
 	}
 	if t, ok := ev.(*csta.TransferedEvent); ok {
@@ -362,18 +326,18 @@ func (s *Session) forget(ev csta.Event) {
 	}
 }
 
-func (s *Session) present(m csta.Message, written, call string) {
+func (s *Session) present(m csta.Message, device, written, call string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.presentLocked(m, written, call)
+	s.presentLocked(m, device, written, call)
 }
 
-// presentLocked turns the numbers of a message into what the client expects,
-// in place.
-func (s *Session) presentLocked(m csta.Message, written, call string) {
+// presentLocked turns the numbers of a message, which calls the line device,
+// into what the client expects, in place.
+func (s *Session) presentLocked(m csta.Message, device, written, call string) {
 	csta.Numbers(m, func(n csta.Number) {
 		switch d := s.dialled[call]; {
-		case n.ID.ID == s.line.Device:
+		case n.ID.ID == device:
 			n.ID.ID = written
 		case d != nil && n.ID.ID == d.shown:
 			n.ID.ID = d.written
@@ -391,7 +355,7 @@ func (s *Session) presentLocked(m csta.Message, written, call string) {
 // uri writes a canonical number as clients read it (RFC 3966). What is not a
 // number stays as it is.
 func (s *Session) uri(number string) string {
-	if number == "" || strings.Trim(number, "+0123456789*#ABCD") != "" {
+	if s.dialect.Numbers == NumbersAsDigits || number == "" || strings.Trim(number, "+0123456789*#ABCD") != "" {
 		return number
 	}
 	if number[0] == '+' || s.phoneContext == "" {

@@ -22,6 +22,7 @@ type scriptedPBX struct {
 	mu     sync.Mutex
 	asked  []string // services and numbers as the PBX got them
 	before func()   // runs inside MakeCall, before it is answered
+	plain  bool     // it has no SnapshotCall
 	cut    chan struct{}
 	linked chan struct{}
 }
@@ -68,7 +69,13 @@ func (p *scriptedPBX) Services(m *csta.Mux) {
 	csta.Handle(m, func(_ context.Context, r *csta.SnapshotDevice) (*csta.SnapshotDeviceResponse, error) {
 		return p.calls.SnapshotDevice(r.SnapshotObject.ID), nil
 	})
-	csta.Reports(m, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{}, &csta.ConnectionClearedEvent{})
+	if !p.plain {
+		csta.Handle(m, func(_ context.Context, r *csta.SnapshotCall) (*csta.SnapshotCallResponse, error) {
+			return p.calls.SnapshotCall(r.SnapshotObject)
+		})
+	}
+	csta.Reports(m, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{}, &csta.DivertedEvent{}, &csta.TransferedEvent{},
+		&csta.ConnectionClearedEvent{})
 }
 
 func (p *scriptedPBX) Run(ctx context.Context, emit pbx.Emit) error {
@@ -94,12 +101,13 @@ incoming:
 `
 
 type bench struct {
-	t   *testing.T
-	pbx *scriptedPBX
-	gw  *Gateway
+	t      *testing.T
+	pbx    *scriptedPBX
+	digits *bus.Digits
+	gw     *Gateway
 }
 
-func newBench(t *testing.T, plan string) *bench {
+func newBench(t *testing.T, plan string, tune ...func(*scriptedPBX)) *bench {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	server, err := bus.Embed(bus.EmbedConfig{Dir: t.TempDir(), Log: log})
 	if err != nil {
@@ -112,17 +120,24 @@ func newBench(t *testing.T, plan string) *bench {
 	}
 	t.Cleanup(conn.Close)
 	b := &bench{t: t, pbx: &scriptedPBX{calls: pbx.NewCalls(), cut: make(chan struct{}), linked: make(chan struct{}, 10)}}
+	for _, f := range tune {
+		f(b.pbx)
+	}
 	lines, err := digitmod.ParseLines("1001-1099,56XX,73124")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p *digitmod.Plan
+	var config digitmod.Config
 	if plan != "" {
-		if p, err = digitmod.Parse([]byte(plan)); err != nil {
+		if config, err = digitmod.ReadConfig([]byte(plan)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a, err := bus.NewAdapter(bus.AdapterConfig{PBX: "main", Conn: conn, Driver: b.pbx, Lines: lines, Digits: bus.PlanDigits{Plan: p},
+	digits, err := bus.NewDigits(bus.DigitsConfig{PBX: "main", Conn: conn, Lines: lines, Config: config, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := bus.NewAdapter(bus.AdapterConfig{PBX: "main", Conn: conn, Driver: b.pbx, Lines: lines, Digits: digits,
 		Log: log, Backoff: pbx.Backoff{Min: time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +153,7 @@ func newBench(t *testing.T, plan string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(ears.Close)
+	b.digits = digits
 	b.gw = &Gateway{Bus: client, Log: log}
 	return b
 }
@@ -145,14 +161,17 @@ func newBench(t *testing.T, plan string) *bench {
 // desk is a client: its session, and what it was sent.
 type desk struct {
 	*Session
-	t    *testing.T
-	sent chan csta.Message
+	t     *testing.T
+	sent  chan csta.Message
+	ended chan struct{}
 }
 
 func (b *bench) open(p Peer) *desk {
 	b.t.Helper()
-	d := &desk{t: b.t, sent: make(chan csta.Message, 100)}
+	d := &desk{t: b.t, sent: make(chan csta.Message, 100), ended: make(chan struct{})}
 	p.Send, p.Log = func(m csta.Message) { d.sent <- m }, b.gw.Log
+	end := sync.OnceFunc(func() { close(d.ended) })
+	p.End = func(error) { d.Close(nil); end() }
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		s, err := b.gw.Open(b.t.Context(), p)
@@ -170,11 +189,28 @@ func (b *bench) open(p Peer) *desk {
 
 func (d *desk) monitor(device string, filter *csta.MonitorFilter) string {
 	d.t.Helper()
-	resp, err := csta.Call(d.t.Context(), d, &csta.MonitorStart{MonitorObject: &csta.MonitorObject{DeviceObject: csta.Device(device)}, RequestedMonitorFilter: filter})
+	return d.start(&csta.MonitorStart{MonitorObject: onDevice(device), RequestedMonitorFilter: filter}).MonitorCrossRefID
+}
+
+func onDevice(device string) *csta.MonitorObject {
+	return &csta.MonitorObject{DeviceObject: csta.Device(device)}
+}
+
+func onCall(call, device string) *csta.MonitorObject {
+	id := csta.Connection(call, device)
+	return &csta.MonitorObject{CallObject: &id}
+}
+
+func (d *desk) start(r *csta.MonitorStart) *csta.MonitorStartResponse {
+	d.t.Helper()
+	resp, err := csta.Call(d.t.Context(), d, r)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return resp.MonitorCrossRefID
+	if err := csta.Check(resp); err != nil {
+		d.t.Error(err)
+	}
+	return resp
 }
 
 func next[M csta.Message](d *desk) M {
@@ -274,6 +310,59 @@ func TestCallers(t *testing.T) {
 		if ev.CalledDevice.String() != "tel:+16135925660" || ev.Connection.DeviceID.ID != "tel:+16135925660" {
 			t.Errorf("own line is shown as %s, %s", ev.CalledDevice, ev.Connection)
 		}
+	}
+}
+
+// The digit plan changes under an open dialog. Its line stays the device that it
+// was and is shown as the client writes it; its calls keep their numbers; and a
+// line that has become another device has its dialog ended.
+func TestPlanChanges(t *testing.T) {
+	b := newBench(t, plan)
+	change := func(old, new string) {
+		t.Helper()
+		c, err := digitmod.ReadConfig([]byte(strings.ReplaceAll(plan, old, new)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.digits.Change(t.Context(), bus.Edit{Base: b.digits.State().Revision,
+			To: func(digitmod.Config) (digitmod.Config, string, error) { return c, "changed", nil }}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := b.open(Peer{Line: "5660"})
+	full := b.open(Peer{Line: "tel:+16135925661"})
+	idle := b.open(Peer{Line: "tel:+16135925662"})
+	d.monitor("5660", nil)
+	full.monitor("tel:+16135925661", nil)
+	ring := func(call string) *csta.DeliveredEvent {
+		b.pbx.calls.Originated(call, pbx.Party{Device: "5663", Own: true}, csta.Party("5660"), pbx.CauseNewCall)
+		b.pbx.calls.Delivered(call, alice, pbx.CauseNewCall)
+		return next[*csta.DeliveredEvent](d)
+	}
+	if ev := ring("old"); ev.CallingDevice.String() != "tel:+16135925663" || ev.CalledDevice.String() != "5660" {
+		t.Errorf("%s → %s", ev.CallingDevice, ev.CalledDevice)
+	}
+	change("1613592", "1613777")
+	select {
+	case <-full.ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the dialog of a line that is another device now goes on")
+	}
+	if resp, err := csta.Call(t.Context(), idle, &csta.RequestSystemStatus{}); err != nil || resp.SystemStatus == pbx.StatusNormal {
+		t.Errorf("a line that is another device now is %v, %v", resp, err)
+	}
+	b.pbx.calls.Established("old", alice, pbx.CauseNormal)
+	if ev := next[*csta.EstablishedEvent](d); ev.CallingDevice.String() != "tel:+16135925663" || ev.AnsweringDevice.String() != "5660" {
+		t.Errorf("%s → %s", ev.CallingDevice, ev.AnsweringDevice)
+	}
+	if ev := ring("new"); ev.CallingDevice.String() != "tel:+16137775663" || ev.AlertingDevice.String() != "5660" {
+		t.Errorf("%s → %s", ev.CallingDevice, ev.AlertingDevice)
+	}
+	if _, err := csta.Call(t.Context(), d, &csta.MakeCall{CallingDevice: csta.Device("5660"), CalledDirectoryNumber: csta.Device("tel:+16137775661")}); err != nil || b.pbx.last() != "MakeCall 5660 5661" {
+		t.Errorf("%s, %v", b.pbx.last(), err)
+	}
+	if resp, err := csta.Call(t.Context(), d, &csta.RequestSystemStatus{}); err != nil || resp.SystemStatus != pbx.StatusNormal {
+		t.Errorf("%v, %v", resp, err)
 	}
 }
 
@@ -439,8 +528,6 @@ func TestMonitors(t *testing.T) {
 		}
 	}
 	wantError(t, stop(one), csta.Operation, "invalidMonitorCrossRefID")
-	_, err := d.ServeCSTA(t.Context(), &csta.MonitorStart{MonitorObject: &csta.MonitorObject{CallObject: &csta.ConnectionID{CallID: "a"}}})
-	wantError(t, err, csta.Operation, "invalidMonitorObject")
 	// Nobody watches; a new monitor begins anew.
 	b.pbx.calls.Ended("a", pbx.CauseNormalClearing)
 	three := d.monitor("tel:5660", nil)

@@ -274,7 +274,7 @@ func (m *Calls) established(call string, by Party, cause csta.EventCause) {
 	if c == nil {
 		return
 	}
-	if conn := c.find(by.Device); conn != nil && !conn.Early && (conn.State == Connected || conn.State == Hold || conn.State == Fail) {
+	if conn := c.find(by.Device); conn != nil && !conn.Early && (conn.State == Connected || conn.State == Hold || conn.State == Queued || conn.State == Fail) {
 		return
 	}
 	m.enter(c, by, Connected)
@@ -298,7 +298,7 @@ func (m *Calls) held(call, device string, cause csta.EventCause) {
 	if conn == nil || conn.State != Connected {
 		return
 	}
-	conn.State = Hold
+	conn.State, conn.Early = Hold, false
 	m.tell(c, func(to Connection) csta.Event {
 		return &csta.HeldEvent{HeldConnection: csta.Connection(call, device), HoldingDevice: conn.shownTo(to.Device),
 			LocalConnectionInfo: to.State, Cause: cause}

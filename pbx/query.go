@@ -110,3 +110,20 @@ func (m *Calls) SnapshotDevice(device string) *csta.SnapshotDeviceResponse {
 	}
 	return &csta.SnapshotDeviceResponse{CrossRefIDorSnapshotData: &csta.SnapshotDeviceData{SnapshotData: list}}
 }
+
+// SnapshotCall answers the service of that name from the model. An id without a
+// deviceID means the call. One that names neither a call nor a connection is
+// refused with operation/invalidConnectionID.
+func (m *Calls) SnapshotCall(id csta.ConnectionID) (*csta.SnapshotCallResponse, error) {
+	c, ok := m.Get(id.CallID)
+	if !ok || id.DeviceID.ID != "" && c.find(id.DeviceID.ID) == nil {
+		return nil, csta.Errorf(csta.Operation, "invalidConnectionID", "there is no connection %s", id)
+	}
+	list := &csta.SnapshotCallDataList{}
+	for _, conn := range c.Connections {
+		list.SnapshotCallResponseInfo = append(list.SnapshotCallResponseInfo, csta.SnapshotCallResponseInfo{DeviceOnCall: conn.shownTo(id.DeviceID.ID),
+			CallIdentifier: csta.Connection(c.ID, conn.Device), LocalConnectionInfo: conn.State})
+	}
+	return &csta.SnapshotCallResponse{CrossRefIDorSnapshotData: &csta.SnapshotCallData{SnapshotData: list},
+		CallingDevice: c.calling(Connection{Party: Party{Device: id.DeviceID.ID}}), CalledDevice: c.called()}, nil
+}

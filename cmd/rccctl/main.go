@@ -43,17 +43,20 @@ var errUsage = errors.New("see rccctl -help")
 
 // A tool is one run of the command.
 type tool struct {
-	server  string
-	http    string
-	pbx     string
-	user    string
-	ca      string
-	cert    string
-	key     string
-	json    bool
-	prompt  bool
-	count   int
-	timeout time.Duration
+	server   string
+	http     string
+	pbx      string
+	user     string
+	pass     string
+	ca       string
+	cert     string
+	key      string
+	token    string // of the API
+	revision uint64
+	json     bool
+	prompt   bool
+	count    int
+	timeout  time.Duration
 
 	mu  sync.Mutex // events and answers are printed by different goroutines
 	out io.Writer
@@ -85,18 +88,21 @@ func init() { // not a literal: help lists the commands, and is one of what they
 		{"dnd", "LINE [on|off]", "show or change do-not-disturb", 1, 2, on(dnd)},
 		{"snapshot", "LINE", "list the calls of the line", 1, 1, on(snapshot)},
 		{"features", "LINE", "list what the line's PBX can do", 1, 1, on(features)},
+		{"digits", "WORD [arguments]", "show, edit and test the digit plan of -pbx; digits help lists the words", 1, 20, digits},
 		{"sim", "[PHONE [ACTION [NUMBER]]]", "list the phones of the simulated PBX, or be the hand at one", 0, 5, sim},
 	}
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	t := &tool{out: stdout}
+	t := &tool{out: stdout, pass: os.Getenv("RCCCTL_PASSWORD"), token: os.Getenv("RCC_API_TOKEN")} // no flags: other users see those
 	flags := flag.NewFlagSet("rccctl", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&t.server, "server", fromEnv("RCCCTL_SERVER", "tcp://127.0.0.1:5060"), "the gateway: udp://, tcp:// or tls://host:port; default from RCCCTL_SERVER")
-	flags.StringVar(&t.http, "http", fromEnv("RCCCTL_HTTP", "http://127.0.0.1:8080"), "the gateway's HTTP address, for sim; default from RCCCTL_HTTP")
-	flags.StringVar(&t.pbx, "pbx", "sim", "name of the simulated PBX, for sim")
-	flags.StringVar(&t.user, "user", "rccctl", "who we are: the user of the From address")
+	flags.StringVar(&t.http, "gateway", fromEnv("RCCCTL_HTTP", "http://127.0.0.1:8080"), "the gateway's HTTP address, for digits and sim; default from RCCCTL_HTTP")
+	flags.StringVar(&t.http, "http", t.http, "the same as -gateway")
+	flags.StringVar(&t.pbx, "pbx", "sim", "name of the PBX, for digits and sim")
+	flags.StringVar(&t.user, "user", "rccctl", "who we are: the user of the From address and of the password in RCCCTL_PASSWORD, and who edits a digit plan")
+	flags.Uint64Var(&t.revision, "revision", 0, "digits: the revision that was looked at; an edit of another is refused; 0: whichever is in force")
 	flags.StringVar(&t.ca, "ca", "", "PEM file of the authority of a tls:// gateway; empty: the system's")
 	flags.StringVar(&t.cert, "cert", "", "PEM file of our certificate, where the gateway requires one")
 	flags.StringVar(&t.key, "key", "", "PEM file of its key")
@@ -110,7 +116,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintf(w, "  %-50s %s\n", c.name+" "+c.args, c.text)
 		}
 		fmt.Fprint(w, "\nLINE and NUMBER are written as a client would: 1001, +16135925660, tel:1001;phone-context=x.\n"+
-			"CALL is a callID; without it the one call that fits is meant.\n\n")
+			"CALL is a callID; without it the one call that fits is meant.\n"+
+			"digits presents the token in RCC_API_TOKEN, where that is set.\n\n")
 		flags.SetOutput(w)
 		flags.PrintDefaults()
 		flags.SetOutput(io.Discard)
@@ -166,6 +173,9 @@ func (t *tool) dial(ctx context.Context, line string, onEvent func(csta.Event)) 
 	}
 	_, host, _ := strings.Cut(t.server, "://")
 	cfg.From = "sip:" + t.user + "@" + host
+	if t.pass != "" {
+		cfg.User, cfg.Password = t.user, t.pass
+	}
 	if strings.HasPrefix(t.server, "tls://") {
 		config, err := t.tls()
 		if err != nil {

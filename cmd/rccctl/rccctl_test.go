@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -15,9 +16,9 @@ import (
 	"time"
 )
 
-// startGateway builds and runs the gateway with its simulated PBX, and returns
-// the flags that lead to it.
-func startGateway(t *testing.T) []string {
+// startGateway builds and runs the gateway with its simulated PBX and the
+// variables, and returns the flags that lead to it.
+func startGateway(t *testing.T, variables ...string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "rccgw")
@@ -25,7 +26,7 @@ func startGateway(t *testing.T) []string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	cmd := exec.Command(binary)
-	cmd.Env = []string{"RCC_SIP_LISTEN=tcp://127.0.0.1:0", "RCC_HTTP_LISTEN=127.0.0.1:0", "RCC_DATA=" + dir}
+	cmd.Env = append(variables, "RCC_SIP_LISTEN=tcp://127.0.0.1:0", "RCC_HTTP_LISTEN=127.0.0.1:0", "RCC_DATA="+dir)
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -81,18 +82,22 @@ func TestCommands(t *testing.T) {
 	var watching sync.WaitGroup
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	// The adapter may be a moment behind the SIP side.
+	for run(ctx, append(flags[:len(flags):len(flags)], "features", "1001"), io.Discard, io.Discard) != exitOK {
+		if ctx.Err() != nil {
+			t.Fatal("the PBX is not served within a minute")
+		}
+	}
 	ready, seen := newTrigger("MonitorStartResponse"), &bytes.Buffer{}
 	watching.Go(func() {
 		if code := run(ctx, append(flags[:len(flags):len(flags)], "-count", "5", "-json", "monitor", "1002"), io.MultiWriter(ready, seen), io.Discard); code != exitOK {
 			t.Errorf("monitor: exit code %d", code)
 		}
 	})
-	<-ready.c
-
-	for range 50 { // the adapter may be a moment behind the SIP side
-		if run(t.Context(), append(flags[:len(flags):len(flags)], "features", "1001"), io.Discard, io.Discard) == exitOK {
-			break
-		}
+	select {
+	case <-ready.c:
+	case <-ctx.Done():
+		t.Fatal("nothing is monitored within a minute")
 	}
 	expect(`makeCall.*transferCall`, "features", "1001")
 	expect(`^MakeCallResponse  callingDevice tel:1001@`, "call", "1001", "1002")
@@ -145,6 +150,92 @@ func TestCommands(t *testing.T) {
 	if got := seen.String(); !strings.Contains(got, `{"DeliveredEvent":{"monitorCrossRefID":"1"`) {
 		t.Errorf("the monitor saw %s", got)
 	}
+}
+
+// Where the gateway wants a password, the environment has it, and the line must be
+// the user's.
+func TestPassword(t *testing.T) {
+	flags := startGateway(t, "RCC_SIP_USERS={ada: {password: secret, lines: 1001}}")
+	for _, test := range []struct {
+		password, line, want string // what is printed
+		code                 int
+	}{
+		{"secret", "1001", "SnapshotDeviceResponse", exitOK},
+		{"secret", "1002", "403", exitRefused},
+		{"wrong", "1001", "401", exitRefused},
+		{"", "1001", "401", exitRefused},
+	} {
+		t.Setenv("RCCCTL_PASSWORD", test.password)
+		var out bytes.Buffer
+		code := run(t.Context(), append(flags[:len(flags):len(flags)], "-user", "ada", "snapshot", test.line), &out, &out)
+		if code != test.code || !strings.Contains(out.String(), test.want) {
+			t.Errorf("%q at %s: %d, %s", test.password, test.line, code, out.String())
+		}
+	}
+}
+
+// The words of digits, against a gateway with a token.
+func TestDigits(t *testing.T) {
+	t.Setenv("RCC_API_TOKEN", "secret")
+	flags := append(startGateway(t, "RCC_API_TOKEN=secret"), "-user", "ada")
+	flags[2] = "-gateway"
+	do := func(want int, pattern string, args ...string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		code := run(t.Context(), append(flags[:len(flags):len(flags)], args...), &out, &errs)
+		if got := out.String() + errs.String(); code != want || !regexp.MustCompile(pattern).MatchString(got) {
+			t.Errorf("%v: exit code %d, %q; want %d, %s", args, code, got, want, pattern)
+		}
+	}
+	file := func(name, text string) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	do(exitOK, `^sim: revision 0, stored, by environment at `, "digits", "list")
+	do(exitOK, `^sim: revision 1, stored, by ada at .*: outgoing rule 1 was added\n$`, "digits", "add", "outgoing", "leading=1613592", "replacement=", "ignoreARS=true")
+	do(exitOK, `incoming rule 1 was added`, "digits", "add", "incoming", "from=internal", "length=4", "replacement=1613592", "addPlus=true")
+	do(exitOK, `outgoing rule 2 was added`, "digits", "add", "outgoing", "match=^00", "replacement=0")
+	do(exitOK, `(?s)outgoing 1: \{"leading":"1613592",.*"ignoreARS":true\}\noutgoing 2: .*incoming 1: \{`, "digits", "list")
+	do(exitRefused, `(?s)the plan has mistakes\n  outgoing rule 3 leading: "\+1"`, "digits", "add", "outgoing", "leading=+1")
+	do(exitRefused, `unknown key`, "digits", "add", "outgoing", "leding=1")
+	do(exitRefused, `changed meanwhile: revision 3 is in force, not 2`, "-revision", "2", "digits", "remove", "outgoing", "1")
+	do(exitOK, `moved up`, "-revision", "3", "digits", "up", "outgoing", "2")
+	do(exitOK, `moved down`, "digits", "down", "outgoing", "1")
+	do(exitRefused, `no rule stands behind`, "digits", "down", "outgoing", "2")
+	do(exitOK, `modified`, "digits", "modify", "outgoing", "2", "match=^000", "replacement=0", "plus=false")
+	do(exitOK, `removed`, "digits", "remove", "outgoing", "2")
+	do(exitOK, `^1001  \(tel:\+16135921001 read as \+16135921001; outgoing rule 1\)\n$`, "digits", "test", "outgoing", "tel:+16135921001")
+	do(exitOK, `^\+16135921001  .*incoming rule 1`, "digits", "test", "incoming", "1001", "internal")
+	do(exitOK, `^notKnown  .*no rule`, "digits", "test", "incoming", "unknown")
+	draft := file("draft.yaml", "ars: \"9\" # the draft")
+	do(exitOK, `^9123  .*no rule, access digits in front`, "digits", "test", "outgoing", "123", draft)
+	do(exitOK, `^123  `, "digits", "test", "outgoing", "123", "identity", draft)
+	do(exitOK, `^123  .*access digits taken off`, "digits", "test", "incoming", "9123", "forward", draft)
+	do(exitUsage, `neither internal`, "digits", "test", "incoming", "9123", "sideways", draft)
+	do(exitOK, `(?s)\+ ars: "9".*- outgoing 1`, "digits", "check", draft)
+	do(exitRefused, `(?s)outgoing rule 1 length: 0: .*\nrccctl: .*the plan has mistakes`, "digits", "check", file("bad.yaml", "outgoing: [{length: 0}]"))
+	do(exitOK, `the plan was replaced`, "digits", "import", draft)
+	do(exitOK, `^ars: "9"\n`, "digits", "export")
+	do(exitOK, `the rules were imported`, "digits", "import", file("rules.csv", "table,kind,pattern\noutgoing,leading,00\n"))
+	do(exitOK, `outgoing,leading,00,`, "digits", "export", "csv")
+	do(exitRefused, `neither yaml nor csv`, "digits", "export", "xls")
+	do(exitOK, `(?s)^revision 9, by ada at .*: the rules were imported\n  \+ outgoing 1: \{"leading":"00"\}\nrevision 8`, "digits", "history")
+	do(exitOK, `(?s)^revision 1, .*\noutgoing 1: `, "digits", "history", "1")
+	do(exitOK, `^sim: revision 10, .*: back to revision 7`, "digits", "rollback", "7")
+	do(exitRefused, `no such revision`, "digits", "rollback", "99")
+	do(exitUsage, `not a number`, "digits", "rollback", "yesterday")
+	do(exitOK, `^\{"pbx":"sim"`, "-json", "digits", "list")
+	do(exitOK, `digits rollback REVISION`, "digits", "help")
+	do(exitUsage, `digits help`, "digits", "sing")
+	do(exitUsage, `usage: rccctl digits remove TABLE RULE`, "digits", "remove", "outgoing")
+	do(exitUsage, `not KEY=VALUE`, "digits", "add", "outgoing", "leading")
+	do(exitRefused, `no adapter of a PBX "other"`, "-pbx", "other", "digits", "list")
+	do(exitRefused, `no such file`, "digits", "import", "/nowhere")
+	t.Setenv("RCC_API_TOKEN", "wrong")
+	do(exitRefused, `token of RCC_API_TOKEN`, "digits", "list")
 }
 
 // A trigger is pulled when a text is written to it.

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -149,46 +147,4 @@ func (t *tool) printPhone(p phone) {
 		words = append(words, "heard "+p.Heard)
 	}
 	fmt.Fprintln(t.out, strings.Join(words, "  "))
-}
-
-func (t *tool) get(ctx context.Context, url string, into any) error {
-	return t.web(ctx, http.MethodGet, url, nil, into)
-}
-
-func (t *tool) post(ctx context.Context, url string, body map[string]any, into any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	return t.web(ctx, http.MethodPost, url, text, into)
-}
-
-func (t *tool) web(ctx context.Context, method, url string, body []byte, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, t.timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		var refused struct{ Error string }
-		if json.Unmarshal(text, &refused) == nil && refused.Error != "" {
-			return fmt.Errorf("sim: %s", refused.Error)
-		}
-		return fmt.Errorf("sim: %s: %s", url, resp.Status)
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(text, into)
 }

@@ -29,29 +29,41 @@ const prefix = "RCC"
 // of it. All are read as text, so that every mistake can be reported at once
 // and without showing a secret.
 type settings struct {
-	SIPListen         string `split_words:"true" default:"udp://127.0.0.1:5060,tcp://127.0.0.1:5060" desc:"listeners; tls://host:5061 needs the certificate below"`
-	SIPAdvertise      string `split_words:"true" desc:"host[:port] for Contact and Via where the listening address is not the reachable one"`
-	SIPPeers          string `split_words:"true" desc:"addresses, CIDRs and names that may talk to us, or any; a listener beyond loopback with neither peers nor a client CA refuses to start"`
-	SIPTlsCert        string `split_words:"true" desc:"path of the PEM certificate chain; read again when it changes"`
-	SIPTlsKey         string `split_words:"true" desc:"path of its PEM key"`
-	SIPTlsClientCa    string `split_words:"true" desc:"path of PEM certificates; with them the peer's certificate is required"`
-	SIPSessionExpires string `split_words:"true" default:"1800" desc:"seconds, RFC 4028; below 90 only for laboratories"`
-	SIPMinSe          string `split_words:"true" default:"90" desc:"seconds, the shortest session interval that a client may ask for"`
-	SIPErrorStyle     string `split_words:"true" default:"csta" desc:"csta: a refused service is a 200 with CSTAErrorCode; sip: a SIP 4xx with that body"`
-	SIPPhoneContext   string `split_words:"true" desc:"phone-context of local numbers shown to clients whose line URI has none"`
-	Directory         string `split_words:"true" desc:"SIP user → line where a client names no line; YAML, such as {alice: 1001}"`
-	DirectoryFile     string `split_words:"true" desc:"path of a file with it"`
-	HTTPListen        string `split_words:"true" default:"127.0.0.1:8080" desc:"/healthz, /readyz, /metrics, and the simulated PBX's phones; off: none"`
-	NATSUrl           string `split_words:"true" desc:"external NATS; empty: the embedded server, with its store below RCC_DATA"`
-	NATSListen        string `split_words:"true" default:"off" desc:"host:port of the embedded server for other clients; needs the token"`
-	NATSToken         string `split_words:"true" secret:"true" desc:"authentication, embedded or external"`
-	NATSTokenFile     string `split_words:"true" desc:"path of a file with it"`
-	NATSCreds         string `split_words:"true" desc:"path of a NATS credentials file for the external server"`
-	Data              string `split_words:"true" default:"./data" desc:"folder of the embedded store and of the instance's name"`
-	Instance          string `split_words:"true" desc:"name of this process among adapters of one PBX; empty: generated once and kept in RCC_DATA"`
-	PBX               string `split_words:"true" default:"sim" desc:"names of the PBXs that this process has adapters for; none: SIP side only"`
-	LogLevel          string `split_words:"true" default:"info" desc:"debug, info, warn or error; numbers and bodies appear at debug only"`
-	LogFormat         string `split_words:"true" default:"text" desc:"text or json"`
+	SIPListen             string `split_words:"true" default:"udp://127.0.0.1:5060,tcp://127.0.0.1:5060" desc:"listeners; tls://host:5061 needs the certificate below"`
+	SIPAdvertise          string `split_words:"true" desc:"host[:port] for Contact and Via where the listening address is not the reachable one"`
+	SIPPeers              string `split_words:"true" desc:"addresses, CIDRs and names that may talk to us, or any; a listener beyond loopback with no peers, client CA or passwords refuses to start"`
+	SIPTlsCert            string `split_words:"true" desc:"path of the PEM certificate chain; read again when it changes"`
+	SIPTlsKey             string `split_words:"true" desc:"path of its PEM key"`
+	SIPTlsClientCa        string `split_words:"true" desc:"path of PEM certificates; with them the peer's certificate is required"`
+	SIPSessionExpires     string `split_words:"true" default:"1800" desc:"seconds, RFC 4028; below 90 only for laboratories"`
+	SIPMinSe              string `split_words:"true" default:"90" desc:"seconds, the shortest session interval that a client may ask for"`
+	SIPErrorStyle         string `split_words:"true" default:"csta" desc:"csta: a refused service is a 200 with CSTAErrorCode; sip: a SIP 4xx with that body"`
+	SIPMaxPeerDialogs     string `split_words:"true" default:"100000" desc:"dialogs that one address may have, the first 64 bits of an IPv6 address; more are refused with 503. A proxy is one address for all its clients"`
+	SIPMaxPeerConnections string `split_words:"true" default:"10000" desc:"TCP and TLS connections that it may have; more are closed at once"`
+	SIPMaxPeerRequests    string `split_words:"true" default:"10000" desc:"requests that it may send per second; more are refused with 503"`
+	SIPClients            string `split_words:"true" desc:"how clients are treated that want it other: YAML, a list of {agent, peer, profile, errors, numbers, link}; see docs/clients.md"`
+	SIPClientsFile        string `split_words:"true" desc:"path of a file with it"`
+	SIPPhoneContext       string `split_words:"true" desc:"phone-context of local numbers shown to clients whose line URI has none"`
+	SIPAuth               string `split_words:"true" desc:"who must show a password: off; register: who registers; all: who opens a dialog, too; empty: all where there are users, else off"`
+	SIPRealm              string `split_words:"true" default:"rccgw" desc:"realm that clients are shown; part of the hashes below"`
+	SIPDigest             string `split_words:"true" default:"SHA-256,MD5" desc:"algorithms that are offered, the first preferred; MD5 alone for clients that give up where they see another"`
+	SIPUsers              string `split_words:"true" secret:"true" desc:"users with their passwords or hashes and the lines that they may control; YAML, see below"`
+	SIPUsersFile          string `split_words:"true" desc:"path of a file with it"`
+	Directory             string `split_words:"true" desc:"SIP user → line where a client names no line; YAML, such as {alice: 1001}"`
+	DirectoryFile         string `split_words:"true" desc:"path of a file with it"`
+	HTTPListen            string `split_words:"true" default:"127.0.0.1:8080" desc:"/healthz, /readyz, /metrics, the API, and the simulated PBX's phones; off: none"`
+	APIToken              string `split_words:"true" secret:"true" desc:"bearer token of the API; without it the API serves loopback listeners and peers only"`
+	APITokenFile          string `split_words:"true" desc:"path of a file with it"`
+	NATSUrl               string `split_words:"true" desc:"external NATS; empty: the embedded server, with its store below RCC_DATA"`
+	NATSListen            string `split_words:"true" default:"off" desc:"host:port of the embedded server for other clients; needs the token"`
+	NATSToken             string `split_words:"true" secret:"true" desc:"authentication, embedded or external"`
+	NATSTokenFile         string `split_words:"true" desc:"path of a file with it"`
+	NATSCreds             string `split_words:"true" desc:"path of a NATS credentials file for the external server"`
+	Data                  string `split_words:"true" default:"./data" desc:"folder of the embedded store and of the instance's name"`
+	Instance              string `split_words:"true" desc:"name of this process among adapters of one PBX; empty: generated once and kept in RCC_DATA"`
+	PBX                   string `split_words:"true" default:"sim" desc:"names of the PBXs that this process has adapters for; none: SIP side only"`
+	LogLevel              string `split_words:"true" default:"info" desc:"debug, info, warn or error; numbers and bodies appear at debug only"`
+	LogFormat             string `split_words:"true" default:"text" desc:"text or json"`
 }
 
 // pbxSettings are the variables of one PBX, RCC_PBX_<NAME>_…; a driver adds its
@@ -59,16 +71,20 @@ type settings struct {
 type pbxSettings struct {
 	Driver     string `split_words:"true" default:"sim" desc:"sim or asterisk"`
 	Lines      string `split_words:"true" default:"*" desc:"lines it serves: 1001-1099, 10XX, +1613592XXXX, *; separated by commas"`
-	Digits     string `split_words:"true" desc:"digit plan, YAML or JSON"`
-	DigitsFile string `split_words:"true" desc:"path of a file with it"`
+	Digits     string `split_words:"true" desc:"digit plan, YAML or JSON: what the stored plan, which the API edits, begins with"`
+	DigitsFile string `split_words:"true" desc:"path of a file with it: the plan is this file, read again when it changes"`
 }
 
 // config is what the settings say, checked.
 type config struct {
 	sip          cstasip.Config
+	certificates *certificates // of sip.TLS; nil without
 	phoneContext string
+	clients      clientTable
 	directory    map[string]string
+	userLines    map[string]*digitmod.Lines // that a user who has authenticated may control
 	http         string
+	apiToken     string
 	natsURL      string
 	natsListen   string
 	natsToken    string
@@ -83,10 +99,11 @@ type config struct {
 }
 
 type pbxConfig struct {
-	name  string
-	lines *digitmod.Lines
-	plan  *digitmod.Plan
-	build func(log *slog.Logger) (pbx.Driver, error)
+	name       string
+	lines      *digitmod.Lines
+	digits     digitmod.Config // the plan at the start
+	digitsFile string          // where it is read again; empty: the bucket has it
+	build      func(log *slog.Logger) (pbx.Driver, error)
 }
 
 // mistakes collects what is wrong with the configuration.
@@ -110,6 +127,7 @@ func load(environ []string) (*config, error) {
 
 	c.loadSIP(&s, &m)
 	c.loadBus(&s, &m)
+	c.clients = parseClients(textOf("RCC_SIP_CLIENTS", s.SIPClients, s.SIPClientsFile, &m), &m)
 	c.phoneContext = s.SIPPhoneContext
 	if strings.ContainsAny(s.SIPPhoneContext, ";?<>\"@ \t\r\n") {
 		m.add("RCC_SIP_PHONE_CONTEXT", s.SIPPhoneContext, "not a domain or a global number")
@@ -125,11 +143,13 @@ func load(environ []string) (*config, error) {
 			}
 		}
 	}
+	c.loadUsers(&s, &m)
 	if c.http = s.HTTPListen; c.http == "off" {
 		c.http = ""
 	} else if _, _, err := net.SplitHostPort(c.http); err != nil {
 		m.add("RCC_HTTP_LISTEN", c.http, "not host:port: %v", err)
 	}
+	c.apiToken = textOf("RCC_API_TOKEN", s.APIToken, s.APITokenFile, &m)
 	if err := c.logLevel.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		m.add("RCC_LOG_LEVEL", s.LogLevel, "not debug, info, warn or error")
 	}
@@ -211,12 +231,13 @@ func (c *config) loadSIP(s *settings, m *mistakes) {
 	if strings.ContainsAny(s.SIPAdvertise, " \t\r\n<>;@/") {
 		m.add("RCC_SIP_ADVERTISE", s.SIPAdvertise, "not host or host:port")
 	}
+	passwords := s.SIPAuth == authAll || s.SIPAuth == "" && s.SIPUsers+s.SIPUsersFile != ""
 	if s.SIPPeers != "" {
 		c.sip.Peers = parsePeers(s.SIPPeers, m)
-	} else if beyondLoopback && s.SIPTlsClientCa == "" {
-		m.add("RCC_SIP_LISTEN", s.SIPListen, "listens beyond loopback: say in RCC_SIP_PEERS who may talk to it, or require certificates by RCC_SIP_TLS_CLIENT_CA")
+	} else if beyondLoopback && s.SIPTlsClientCa == "" && !passwords {
+		m.add("RCC_SIP_LISTEN", s.SIPListen, "listens beyond loopback: say in RCC_SIP_PEERS who may talk to it, or require certificates by RCC_SIP_TLS_CLIENT_CA, or passwords by RCC_SIP_USERS")
 	}
-	if s.SIPPeers == "" && beyondLoopback && s.SIPTlsClientCa != "" && plain {
+	if s.SIPPeers == "" && beyondLoopback && s.SIPTlsClientCa != "" && plain && !passwords {
 		m.add("RCC_SIP_LISTEN", s.SIPListen, "RCC_SIP_TLS_CLIENT_CA guards tls:// listeners only: say in RCC_SIP_PEERS who may talk to the others")
 	}
 	seconds := func(variable, value string, low int) time.Duration {
@@ -236,6 +257,16 @@ func (c *config) loadSIP(s *settings, m *mistakes) {
 			c.warnings = append(c.warnings, fmt.Sprintf("%s is below the 90 s of RFC 4028: for laboratories only", name))
 		}
 	}
+	limit := func(variable, value string) int {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > 1_000_000 {
+			m.add(variable, value, "not a number from 1 to 1000000")
+		}
+		return n
+	}
+	c.sip.MaxPeerDialogs = limit("RCC_SIP_MAX_PEER_DIALOGS", s.SIPMaxPeerDialogs)
+	c.sip.MaxPeerConnections = limit("RCC_SIP_MAX_PEER_CONNECTIONS", s.SIPMaxPeerConnections)
+	c.sip.MaxPeerRequests = limit("RCC_SIP_MAX_PEER_REQUESTS", s.SIPMaxPeerRequests)
 	c.sip.ErrorStyle = cstasip.ErrorStyle(s.SIPErrorStyle)
 	if c.sip.ErrorStyle != cstasip.ErrorsInCSTA && c.sip.ErrorStyle != cstasip.ErrorsInSIP {
 		m.add("RCC_SIP_ERROR_STYLE", s.SIPErrorStyle, "not csta or sip")
@@ -247,7 +278,7 @@ func (c *config) loadSIP(s *settings, m *mistakes) {
 			m.list = append(m.list, err)
 			break
 		}
-		c.sip.TLS = t
+		c.certificates, c.sip.TLS = t, t.listener()
 	case s.SIPTlsCert != "":
 		m.add("RCC_SIP_TLS_KEY", "", "missing beside RCC_SIP_TLS_CERT")
 	case s.SIPTlsKey != "":
@@ -312,18 +343,18 @@ func (c *config) loadPBXs(s *settings, known map[string]bool, m *mistakes) {
 		names[env] = name
 		var p pbxSettings
 		c.read(env, &p, known, m)
-		pc := pbxConfig{name: name}
+		pc := pbxConfig{name: name, digitsFile: p.DigitsFile}
 		var err error
 		if pc.lines, err = digitmod.ParseLines(p.Lines); err != nil {
 			m.add(env+"_LINES", p.Lines, "%v", err)
 		}
 		text := textOf(env+"_DIGITS", p.Digits, p.DigitsFile, m)
 		if text != "" {
-			if pc.plan, err = digitmod.Parse([]byte(text)); err != nil {
+			if pc.digits, err = digitmod.ReadConfig([]byte(text)); err != nil {
 				m.add(env+"_DIGITS", "", "%v", err)
 			}
 		}
-		c.checkLines(env, pc, m)
+		c.checkDigits(env, pc, m)
 		k, ok := kinds[p.Driver]
 		if !ok {
 			m.add(env+"_DRIVER", p.Driver, "not one of %s", strings.Join(kindNames(), ", "))
@@ -350,28 +381,19 @@ func (c *config) loadPBXs(s *settings, known map[string]bool, m *mistakes) {
 	}
 }
 
-// maxChecked bounds how many lines are tried with the digit plan at the start.
-const maxChecked = 10_000
-
-// checkLines tries every line that the patterns name: one that does not come
-// back the same through both tables would be shown under one number and
-// commanded at another. Lines that no pattern names are tried when a client
-// asks for them.
-func (c *config) checkLines(env string, p pbxConfig, m *mistakes) {
-	if p.plan == nil || p.lines == nil {
-		return
-	}
-	numbers, _ := p.lines.Numbers(maxChecked)
-	for bad := 0; len(numbers) > 0 && bad < 5; numbers = numbers[1:] {
-		device, err := p.plan.Device(numbers[0])
-		if err == nil {
-			err = p.plan.RoundTrip(device.Number)
-		}
-		if err != nil {
-			m.add(env+"_DIGITS", "", "line %s: %v", numbers[0], err)
-			bad++
+// checkDigits tries the lines that the patterns name with the plan of the start,
+// and notes where the plan in force is found.
+func (c *config) checkDigits(env string, p pbxConfig, m *mistakes) {
+	if plan, err := digitmod.New(p.digits); err == nil {
+		for _, mistake := range bus.CheckLines(plan, p.lines) {
+			m.add(env+"_DIGITS", "", "%v", mistake)
 		}
 	}
+	source := "the bucket rcc_digits, which begins with " + env + "_DIGITS and is edited by the API"
+	if p.digitsFile != "" {
+		source = "the file, which is read again when it changes"
+	}
+	c.effective = append(c.effective, "# digit plan of "+p.name+": "+source)
 }
 
 // unknown reports variables that nobody reads: a misspelt name must not pass

@@ -62,7 +62,8 @@ func TestMistakes(t *testing.T) {
 		"RCC_SIP_TLS_CERT="+dir, "RCC_SIP_PHONE_CONTEXT=a;b", "RCC_DIRECTORY=[1", "RCC_HTTP_LISTEN=8080",
 		"RCC_NATS_LISTEN=4222", "RCC_NATS_TOKEN=topsecret", "RCC_NATS_TOKEN_FILE="+big, "RCC_NATS_CREDS=/nowhere",
 		"RCC_LOG_LEVEL=chatty", "RCC_LOG_FORMAT=xml", "RCC_PBX=a,a.b,c,a", "RCC_PBX_A_LINES=10Y", "RCC_PBX_A_DIGITS=ars: x",
-		"RCC_PBX_C_DRIVER=nortel", "RCC_SIP_LISTNE=x", "RCC_SERVICE_HOST=10.0.0.1", "RCC_INSTANCE=a b")
+		"RCC_PBX_C_DRIVER=nortel", "RCC_SIP_LISTNE=x", "RCC_SERVICE_HOST=10.0.0.1", "RCC_INSTANCE=a b",
+		"RCC_SIP_MAX_PEER_DIALOGS=0", "RCC_SIP_MAX_PEER_CONNECTIONS=many", "RCC_SIP_MAX_PEER_REQUESTS=-1")
 	_, err := load(env)
 	if err == nil {
 		t.Fatal("accepted")
@@ -71,7 +72,8 @@ func TestMistakes(t *testing.T) {
 	for _, want := range []string{"RCC_SIP_LISTEN=\"sctp://x:1\"", "RCC_SIP_LISTEN=\"tcp://127.0.0.1:99999\"", "RCC_SIP_PEERS", "RCC_SIP_ADVERTISE=", "RCC_SIP_SESSION_EXPIRES=\"soon\"",
 		"RCC_SIP_MIN_SE=\"0\"", "RCC_SIP_ERROR_STYLE=\"loud\"", "RCC_SIP_TLS_KEY", "RCC_SIP_PHONE_CONTEXT=", "RCC_DIRECTORY", "RCC_HTTP_LISTEN=\"8080\"",
 		"RCC_NATS_LISTEN=\"4222\"", "RCC_NATS_TOKEN_FILE=", "RCC_NATS_CREDS=", "RCC_LOG_LEVEL=\"chatty\"", "RCC_LOG_FORMAT=\"xml\"", "\"a.b\"",
-		"a and a have the same variables", "RCC_PBX_A_LINES=\"10Y\"", "RCC_PBX_A_DIGITS", "RCC_PBX_C_DRIVER=\"nortel\"", "RCC_SIP_LISTNE", "enableServiceLinks", "RCC_INSTANCE=\"a b\""} {
+		"a and a have the same variables", "RCC_PBX_A_LINES=\"10Y\"", "RCC_PBX_A_DIGITS", "RCC_PBX_C_DRIVER=\"nortel\"", "RCC_SIP_LISTNE", "enableServiceLinks", "RCC_INSTANCE=\"a b\"",
+		"RCC_SIP_MAX_PEER_DIALOGS=\"0\"", "RCC_SIP_MAX_PEER_CONNECTIONS=\"many\"", "RCC_SIP_MAX_PEER_REQUESTS=\"-1\""} {
 		if !strings.Contains(text, want) {
 			t.Errorf("nothing about %s in\n%s", want, text)
 		}
@@ -106,12 +108,12 @@ func TestPeers(t *testing.T) {
 }
 
 func TestCheckAndHelp(t *testing.T) {
-	env := environ(t, "RCC_NATS_TOKEN=topsecret", "RCC_PBX=main", "RCC_SIP_SESSION_EXPIRES=60", "RCC_SIP_MIN_SE=60")
+	env := environ(t, "RCC_NATS_TOKEN=topsecret", "RCC_API_TOKEN=topsecret", "RCC_PBX=main", "RCC_SIP_SESSION_EXPIRES=60", "RCC_SIP_MIN_SE=60")
 	var out, errs bytes.Buffer
 	if code := run(t.Context(), []string{"-check"}, env, &out, &errs); code != exitOK {
 		t.Fatalf("%d: %s", code, errs.String())
 	}
-	for _, want := range []string{"RCC_NATS_TOKEN=***\n", "RCC_PBX=main\n", "RCC_PBX_MAIN_DRIVER=sim\n", "RCC_PBX_MAIN_LINES=*\n"} {
+	for _, want := range []string{"RCC_NATS_TOKEN=***\n", "RCC_API_TOKEN=***\n", "# digit plan of main: the bucket rcc_digits", "RCC_PBX=main\n", "RCC_PBX_MAIN_DRIVER=sim\n", "RCC_PBX_MAIN_LINES=*\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}

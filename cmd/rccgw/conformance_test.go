@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -29,6 +30,9 @@ type gatewayUnderTest struct {
 	ended chan struct{}
 	err   error
 	log   *safeBuffer
+
+	cert, key []byte      // of its tls:// listener; see withTLS
+	tls       *tls.Config // of its clients there
 }
 
 // safeBuffer is a log that is read while it is written.
@@ -133,8 +137,14 @@ type desk struct {
 	early    map[string][]csta.Event
 }
 
-// open dials a dialog for the line.
+// open dials a dialog for the line, over a connection of its own.
 func (g *gatewayUnderTest) open(network, line string, tune ...func(*cstasip.ClientConfig)) *desk {
+	g.t.Helper()
+	return g.openOver(network, line, cstasip.Dial, tune...)
+}
+
+// openOver opens a dialog for the line as dial does.
+func (g *gatewayUnderTest) openOver(network, line string, dial func(context.Context, cstasip.ClientConfig) (*cstasip.Client, error), tune ...func(*cstasip.ClientConfig)) *desk {
 	g.t.Helper()
 	d := &desk{line: line, watchers: map[string]pbxtest.Watcher{}, early: map[string][]csta.Event{}}
 	cfg := cstasip.ClientConfig{Server: network + "://" + g.sip[network], Line: line, OnEvent: d.event}
@@ -144,7 +154,7 @@ func (g *gatewayUnderTest) open(network, line string, tune ...func(*cstasip.Clie
 	ctx, cancel := context.WithTimeout(g.t.Context(), 10*time.Second)
 	defer cancel()
 	var err error
-	if d.Client, err = cstasip.Dial(ctx, cfg); err != nil {
+	if d.Client, err = dial(ctx, cfg); err != nil {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() {
@@ -228,12 +238,53 @@ const benchPlan = `{"ars": "9", "internal": {"maxLength": 5},
 func TestConformance(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		t.Run(network, func(t *testing.T) {
-			pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench { return sipBench(t, network) })
+			pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench {
+				return simBench(t, func(g *gatewayUnderTest, device string) client { return g.open(network, lineOf(device)) })
+			})
 		})
 	}
 }
 
-func sipBench(t *testing.T, network string) *pbxtest.Bench {
+// A client is who controls a line of a bench.
+type client interface {
+	csta.Handler
+	watch(t *testing.T, w pbxtest.Watcher) (stop func())
+}
+
+// lineOf is the line of a device, as clients write it.
+func lineOf(device string) string { return "tel:+1613592" + device + ";ext=" + device }
+
+// dialled is what a phone dials for a number as clients write it.
+func dialled(number string) string {
+	if n, ok := strings.CutPrefix(number, "tel:+1613592"); ok {
+		return n
+	}
+	if n, ok := strings.CutPrefix(number, "tel:+1613555"); ok {
+		return "9613555" + n
+	}
+	return number
+}
+
+// line is the line of a device: its client, and the person at its phone, who
+// dials as the phone does.
+func (g *gatewayUnderTest) line(device string, p pbxtest.Person, c client) *pbxtest.Line {
+	g.t.Helper()
+	f, err := csta.Call(g.t.Context(), c, &csta.GetCSTAFeatures{})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	full := "tel:+1613592" + device
+	dial, transfer, forward := p.Dial, p.Transfer, p.SetForwarding
+	p.Dial = func(n string) error { return dial(dialled(n)) }
+	p.Transfer = func(n string) error { return transfer(dialled(n)) }
+	p.SetForwarding = func(kind csta.ForwardingType, on bool, n string) error { return forward(kind, on, dialled(n)) }
+	return &pbxtest.Line{ID: lineOf(device), Handle: device, Number: full, Shown: full, Handler: c, Features: f, Person: p,
+		Watch: func(w pbxtest.Watcher) func() { return c.watch(g.t, w) }}
+}
+
+// simBench is a bench on the service with the simulated PBX, whose lines are
+// controlled by the clients that open makes.
+func simBench(t *testing.T, open func(g *gatewayUnderTest, device string) client) *pbxtest.Bench {
 	devices := sim.DefaultDevices()[:6]
 	for i := range devices {
 		devices[i].PickupGroup = "70"
@@ -245,34 +296,12 @@ func sipBench(t *testing.T, network string) *pbxtest.Bench {
 		t.Fatal(err)
 	}
 	inHands(t, s)
-	g := startGateway(t, "RCC_PBX_SIM_DRIVER=test", "RCC_PBX_SIM_LINES=1001-1006", "RCC_PBX_SIM_DIGITS="+benchPlan)
-	// The hand dials what the phone dials.
-	raw := func(number string) string {
-		if n, ok := strings.CutPrefix(number, "tel:+1613592"); ok {
-			return n
-		}
-		if n, ok := strings.CutPrefix(number, "tel:+1613555"); ok {
-			return "9613555" + n
-		}
-		return number
-	}
+	g := startTLSGateway(t, "RCC_PBX_SIM_DRIVER=test", "RCC_PBX_SIM_LINES=1001-1006", "RCC_PBX_SIM_DIGITS="+benchPlan)
 	line := func(device string) *pbxtest.Line {
 		h := s.Phone(device)
-		full := "tel:+1613592" + device
-		d := g.open(network, full+";ext="+device)
-		f, err := csta.Call(t.Context(), d, &csta.GetCSTAFeatures{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &pbxtest.Line{ID: full + ";ext=" + device, Handle: device, Number: full, Shown: full, Handler: d, Features: f,
-			Watch: func(w pbxtest.Watcher) func() { return d.watch(t, w) },
-			Person: pbxtest.Person{Lift: h.Lift, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
-				Dial:     func(n string) error { return h.Dial(raw(n)) },
-				Transfer: func(n string) error { return h.Transfer(raw(n)) }, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp, Press: h.Press, Heard: h.Heard,
-				SetForwarding: func(kind csta.ForwardingType, on bool, n string) error {
-					return h.SetForwarding(kind, on, raw(n))
-				},
-				SetDoNotDisturb: h.SetDoNotDisturb, Message: h.Message}}
+		return g.line(device, pbxtest.Person{Lift: h.Lift, Dial: h.Dial, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
+			Transfer: h.Transfer, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp, Press: h.Press, Heard: h.Heard,
+			SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb, Message: h.Message}, open(g, device))
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line("1005"), Offered: line("1006"),
 		Orbit: "#900", OrbitShown: "tel:#900", PickupGroup: "70", Queue: "600", QueueShown: "tel:600", Storm: 100}
@@ -281,9 +310,9 @@ func sipBench(t *testing.T, network string) *pbxtest.Bench {
 	}
 	o := s.Outside("6135550100")
 	b.Outside = &pbxtest.Outside{Number: "tel:+16135550100", Shown: "tel:+16135550100", Person: pbxtest.Person{Answer: o.Answer, HangUp: o.HangUp},
-		Call: func(n string) error { _, err := o.Call(raw(n)); return err },
+		Call: func(n string) error { _, err := o.Call(dialled(n)); return err },
 		CallWithheld: func(n string) error {
-			_, err := o.Call(raw(n), csta.Restricted())
+			_, err := o.Call(dialled(n), csta.Restricted())
 			return err
 		}}
 	return b

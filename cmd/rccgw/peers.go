@@ -21,10 +21,8 @@ func parsePeers(text string, m *mistakes) func(netip.Addr) bool {
 		if p == "any" {
 			return nil
 		}
-		if ip, err := netip.ParseAddr(p); err == nil {
-			prefixes = append(prefixes, netip.PrefixFrom(ip.Unmap(), ip.Unmap().BitLen()))
-		} else if cidr, err := netip.ParsePrefix(p); err == nil {
-			prefixes = append(prefixes, cidr.Masked())
+		if prefix, err := parsePrefix(p); err == nil {
+			prefixes = append(prefixes, prefix)
 		} else if validHost(p) {
 			names = append(names, p)
 		} else {
@@ -41,6 +39,15 @@ func parsePeers(text string, m *mistakes) func(netip.Addr) bool {
 		}
 		return len(names) > 0 && n.allows(addr)
 	}
+}
+
+// parsePrefix reads an address or a CIDR.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(ip.Unmap(), ip.Unmap().BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	return prefix.Masked(), err
 }
 
 // validHost reports whether the text has the form of a host name that is not

@@ -20,6 +20,7 @@ import (
 	"rccgw/bus"
 	"rccgw/csta"
 	"rccgw/csta/cstasip"
+	"rccgw/digitmod"
 	"rccgw/gateway"
 )
 
@@ -83,8 +84,11 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 		if err != nil {
 			return fmt.Errorf("PBX %s: %w", p.name, err)
 		}
-		a, err := bus.NewAdapter(bus.AdapterConfig{PBX: p.name, Conn: s.conn, Driver: driver, Lines: p.lines,
-			Digits: bus.PlanDigits{Plan: p.plan}, Instance: instance, Log: s.log})
+		digits, err := bus.NewDigits(bus.DigitsConfig{PBX: p.name, Conn: s.conn, Lines: p.lines, Config: p.digits, File: p.digitsFile, Log: s.log})
+		if err != nil {
+			return fmt.Errorf("PBX %s: digit plan: %w", p.name, err)
+		}
+		a, err := bus.NewAdapter(bus.AdapterConfig{PBX: p.name, Conn: s.conn, Driver: driver, Lines: p.lines, Digits: digits, Instance: instance, Log: s.log})
 		if err != nil {
 			return fmt.Errorf("PBX %s: %w", p.name, err)
 		}
@@ -104,7 +108,8 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 	httpAddr := "off"
 	if listener != nil {
 		httpAddr = listener.Addr().String()
-		web := &http.Server{Handler: s.web(drivers), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		tcp, _ := listener.Addr().(*net.TCPAddr)
+		web := &http.Server{Handler: s.web(drivers, tcp != nil && tcp.IP.IsLoopback()), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 			IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 		running.Go(func() {
 			if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -191,19 +196,31 @@ func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGrou
 	g := &gateway.Gateway{Bus: s.client, PhoneContext: s.c.phoneContext, Directory: s.c.directory, Log: s.log}
 	cfg := s.c.sip
 	cfg.Log = s.log
+	if s.c.certificates != nil {
+		s.c.certificates.log = s.log
+	}
 	cfg.Agent = "rccgw/" + buildVersion()
 	cfg.Open = func(ctx context.Context, d *cstasip.Dialog) (cstasip.Session, error) {
+		name, t := s.c.clients.of(d.UserAgent, d.Peer.Addr())
+		if t.Errors != "" {
+			d.SetErrorStyle(t.Errors)
+		}
+		from, lines := cstasip.User(d.From), (*digitmod.Lines)(nil)
+		if d.User != "" {
+			from, lines = d.User, s.c.userLines[d.User]
+		}
 		session, err := g.Open(ctx, gateway.Peer{
-			Line: d.Line, Users: []string{cstasip.User(d.To), cstasip.User(d.RequestURI)}, From: cstasip.User(d.From),
+			Line: d.Line, Users: []string{cstasip.User(d.To), cstasip.User(d.RequestURI)}, From: from, Lines: lines,
+			Dialect: gateway.Dialect{Numbers: t.Numbers, Link: t.Link},
 			Send: func(m csta.Message) {
 				if err := d.Send(m); err != nil {
 					s.log.Debug("event not sent", "dialog", d.ID(), "error", err)
 				}
-			}, Log: s.log.With("dialog", d.ID())})
+			}, End: d.End, Log: s.log.With("dialog", d.ID())})
 		if err != nil {
 			return nil, refusal(err)
 		}
-		s.log.Info("dialog opened", "dialog", d.ID(), "line", session.Line().Device, "pbx", session.Line().PBX, "peer", d.Peer, "agent", d.UserAgent)
+		s.log.Info("dialog opened", "dialog", d.ID(), "line", session.Line().Device, "pbx", session.Line().PBX, "user", d.User, "peer", d.Peer, "agent", d.UserAgent, "profile", name)
 		return session, nil
 	}
 	var err error

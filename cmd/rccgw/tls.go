@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 // they change: whoever renews certificates need not restart the service.
 type certificates struct {
 	cert, key, ca string
+	log           *slog.Logger // nil: nobody is told
 
 	mu     sync.Mutex
 	config *tls.Config
@@ -20,15 +22,21 @@ type certificates struct {
 	looked time.Time
 }
 
-// newCertificates returns a TLS configuration made of the files, or every
-// mistake that is in them. With a client CA, the peer's certificate is required.
-func newCertificates(cert, key, clientCA string) (*tls.Config, error) {
+// newCertificates reads the files, and returns every mistake that is in them. With
+// a client CA, the peer's certificate is required.
+func newCertificates(cert, key, clientCA string) (*certificates, error) {
 	c := &certificates{cert: cert, key: key, ca: clientCA}
 	if err := c.load(); err != nil {
 		return nil, err
 	}
+	return c, nil
+}
+
+// listener returns the configuration of a listener: each handshake has the files
+// as they are.
+func (c *certificates) listener() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.current(), nil }}, nil
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.current(), nil }}
 }
 
 // current returns the configuration of the files as they are now. Files that
@@ -40,7 +48,10 @@ func (c *certificates) current() *tls.Config {
 	if time.Since(c.looked) > time.Second {
 		c.looked = time.Now()
 		if stamps := c.stat(); stamps != c.stamps {
-			_ = c.load()
+			if err := c.load(); err != nil && c.log != nil {
+				c.log.Warn("changed TLS files are not used", "error", err)
+			}
+			c.stamps = stamps // what cannot be used is tried again when it changes
 		}
 	}
 	return c.config
@@ -56,7 +67,7 @@ func (c *certificates) stat() (stamps [3]time.Time) {
 }
 
 func (c *certificates) load() error {
-	stamps := c.stat()
+	stamps := c.stat() // before: what changes meanwhile is read again
 	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 	if err != nil {
 		return fmt.Errorf("RCC_SIP_TLS_CERT=%q RCC_SIP_TLS_KEY=%q: %w", c.cert, c.key, err)

@@ -8,11 +8,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"rccgw/bus"
 )
 
-// web serves what operators and orchestrators ask, and below /pbx/<name>/ what
-// a driver serves itself: the simulated PBX its phones.
-func (s *service) web(drivers []http.Handler) http.Handler {
+// web serves what operators and orchestrators ask, the API, and below
+// /pbx/<name>/ what a driver serves itself: the simulated PBX its phones.
+// loopback says whether the listener has a loopback address.
+func (s *service) web(drivers []http.Handler, loopback bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -22,6 +25,11 @@ func (s *service) web(drivers []http.Handler) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), metrics{s})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	api := &api{token: s.c.apiToken, loopback: loopback, digits: map[string]*bus.Digits{}, log: s.log}
+	for _, a := range s.adapters {
+		api.digits[a.PBX] = a.Digits
+	}
+	mux.Handle("/api/", api.handler())
 	for i, h := range drivers {
 		if h != nil {
 			mux.Handle("/pbx/"+s.adapters[i].PBX+"/", h)
@@ -62,8 +70,11 @@ func metric(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descReady      = metric("pbx_ready", "1 when the PBX is linked and its snapshot taken.", "pbx")
+	descRevision   = metric("digits_revision", "Revision of the digit plan that is in force.", "pbx", "source")
+	descRefused    = metric("digits_refused", "1 when the source has a newer digit plan that cannot be put in force.", "pbx")
+	descStale      = metric("digits_stale", "1 when the bus is away and a newer digit plan may be stored.", "pbx")
 	descBus        = metric("bus_up", "1 when the bus is connected.")
-	descDialogs    = metric("sip_dialogs", "Dialogs that are open.")
+	descDialogs    = metric("sip_dialogs", "Dialogs that are open or opening.")
 	descConns      = metric("sip_connections", "TCP and TLS connections that are open.")
 	descOpened     = metric("sip_dialogs_opened_total", "Dialogs that were opened.")
 	descEnded      = metric("sip_dialogs_ended_total", "Dialogs that ended.")
@@ -71,14 +82,18 @@ var (
 	descRepeated   = metric("sip_requests_repeated_total", "Requests that came again and got the stored answer.")
 	descMalformed  = metric("sip_malformed_total", "Messages that could not be read.")
 	descTurnedAway = metric("sip_refused_peers_total", "Packets and connections of peers that were turned away.")
+	descLimited    = metric("sip_limited_total", "What was refused for a limit of its peer.", "what")
+	descBindings   = metric("sip_registrations", "Contacts that are registered.")
+	descChallenges = metric("sip_challenges_total", "Requests that were asked for a password, or for a new answer because the nonce was used up.")
+	descAuthFailed = metric("sip_auth_failures_total", "Requests with a wrong user name or password.")
 	descPanics     = metric("panics_total", "Panics that cost one request each.")
 	descEvents     = metric("sip_events_total", "Events sent to clients, by what became of them.", "result")
 )
 
 // Describe implements prometheus.Collector.
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descReady, descBus, descDialogs, descConns, descOpened, descEnded, descRequests, descRepeated,
-		descMalformed, descTurnedAway, descPanics, descEvents} {
+	for _, d := range []*prometheus.Desc{descReady, descRevision, descRefused, descStale, descBus, descDialogs, descConns, descOpened, descEnded, descRequests, descRepeated,
+		descMalformed, descTurnedAway, descLimited, descBindings, descChallenges, descAuthFailed, descPanics, descEvents} {
 		ch <- d
 	}
 }
@@ -100,6 +115,10 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(descBus, number(m.s.conn.IsConnected()))
 	for _, a := range m.s.adapters {
 		gauge(descReady, number(a.Ready()), a.PBX)
+		d := a.Digits.State()
+		gauge(descRevision, float64(d.Revision), a.PBX, string(d.Source))
+		gauge(descRefused, number(d.Problem != ""), a.PBX)
+		gauge(descStale, number(d.Stale), a.PBX)
 	}
 	if m.s.sip == nil {
 		return
@@ -115,6 +134,12 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 	count(descRepeated, st.Repeated)
 	count(descMalformed, st.Malformed)
 	count(descTurnedAway, st.Refused)
+	for what, n := range map[string]uint64{"dialog": st.LimitedDialogs, "connection": st.LimitedConnections, "request": st.LimitedRequests} {
+		count(descLimited, n, what)
+	}
+	gauge(descBindings, float64(st.Registrations))
+	count(descChallenges, st.Challenges)
+	count(descAuthFailed, st.AuthFailures)
 	count(descPanics, st.Panics)
 	for result, n := range map[string]uint64{"sent": st.EventsSent, "answered": st.EventsAnswered, "refused": st.EventsRefused,
 		"unanswered": st.EventsUnanswered, "dropped": st.EventsDropped} {

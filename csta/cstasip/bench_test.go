@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/emiago/sipgo/sip"
+
 	"rccgw/csta"
 )
 
@@ -198,4 +200,48 @@ func BenchmarkMessage(b *testing.B) {
 	})
 }
 
-func quiet(cfg *Config) { cfg.Log = nil }
+// quiet is for benchmarks, whose one peer is faster than a peer may be.
+func quiet(cfg *Config) { cfg.Log, cfg.MaxPeerRequests = nil, 1<<30 }
+
+// What it costs to tell who has sent a request, and to ask who it is.
+func BenchmarkAuthenticate(b *testing.B) {
+	for _, alg := range []string{algMD5, algSHA256} {
+		b.Run(alg, func(b *testing.B) {
+			s, err := NewServer(Config{Listen: []string{"udp://127.0.0.1:0"}, Open: func(context.Context, *Dialog) (Session, error) { return nil, nil },
+				Auth: &Auth{Users: map[string]Credential{"alice": {Password: "secret"}}, NonceLife: time.Hour}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			var l login
+			for b.Loop() {
+				m := &message{method: register}
+				if len(l.met) > 0 {
+					b.StopTimer()
+					m.headers = l.sign(sip.NewRequest(register, sip.Uri{Scheme: "sip", Host: "d"}))
+					b.StartTimer()
+				}
+				_, a := s.authenticate(m)
+				if a.status == 200 {
+					continue
+				}
+				l = login{user: "alice", password: "secret"}
+				for line := range strings.SplitSeq(a.headers, "\r\n") {
+					if c, ok := readChallenge(strings.TrimPrefix(line, "WWW-Authenticate: ")); ok && c.Algorithm == alg {
+						l.met = []*challenge{{Challenge: c, header: "Authorization"}}
+					}
+				}
+			}
+		})
+	}
+	b.Run("challenge", func(b *testing.B) {
+		a, err := newAuthority(Auth{Users: map[string]Credential{"alice": {Password: "secret"}}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			a.challenge(time.Now(), false)
+		}
+	})
+}

@@ -16,9 +16,10 @@ func TestBoundary(t *testing.T) {
 	plain := head + "Content-Length: 0\r\n\r\n"
 	body := "\r\n\r\n\n<a>\n\n</a>\r\n\r\n"
 	tricky := head + fmt.Sprintf("cOnTent-lenGTH  :  %d\r\nX: %s\r\n\r\n", len(body), strings.Repeat("y", 500)) + body
+	folded := head + fmt.Sprintf("Content-Length:\r\n\t\r\n  %d\r\nSubject: a\r\n l: 7\r\n\r\n", len(body)) + body
 	short := head + fmt.Sprintf("l: %d\r\n\r\n", len(body)) + body
-	want := plain + tricky + short + plain
-	in := "\n\r\n" + plain + "\n" + tricky + "\r\n\n" + short + plain + "\n\n"
+	want := plain + tricky + short + folded + plain
+	in := "\n\r\n" + plain + "\n" + tricky + "\r\n\n" + short + folded + plain + "\n\n"
 	for _, size := range []int{1, 2, 3, 7, 64, len(in)} {
 		var b boundary
 		var got bytes.Buffer
@@ -33,6 +34,42 @@ func TestBoundary(t *testing.T) {
 		if b.inside() {
 			t.Errorf("in pieces of %d: not at an end", size)
 		}
+	}
+}
+
+// A message that does not tell where it ends has no end, and is the last; those
+// before it are whole.
+func TestBoundaryLost(t *testing.T) {
+	good := "INFO sip:a SIP/2.0\r\nContent-Length: 2\r\n\r\nhi"
+	for _, length := range []string{"-1", "x", "2\r\nl: 3", "2\r\nContent-Length: 2", "99999999999999999999"} {
+		bad := "INFO sip:a SIP/2.0\r\nContent-Length: " + length + "\r\nX: y\r\n"
+		var b boundary
+		if got := string(b.filter([]byte(good + bad + "\r\nhi" + good))); got != good+bad || b.state != lost {
+			t.Errorf("%s: %q", length, got)
+		}
+	}
+}
+
+// A start line is put right whether it comes in one piece or in many, and what a
+// short read leaves over is read next.
+func TestBoundaryStartLine(t *testing.T) {
+	const in, want = "INFO <sip:a@example.com> SIP/2.0\r\nl: 2\r\n\r\nhi", "INFO sip:? SIP/2.0\r\nl: 2\r\n\r\nhi"
+	for _, size := range []int{1, 2, 30, 40, len(in)} {
+		var b boundary
+		var got []byte
+		for rest := []byte(in); len(rest) > 0; {
+			n := min(size, len(rest))
+			got = append(got, b.filter(bytes.Clone(rest[:n]))...)
+			rest = rest[n:]
+		}
+		if string(got) != want {
+			t.Errorf("in pieces of %d: %q", size, got)
+		}
+	}
+	long := "INFO sip:" + strings.Repeat("a", maxStartLine) + "  SIP/2.0\r\n"
+	var b boundary
+	if got := string(b.filter([]byte(long[:maxStartLine]))) + string(b.filter([]byte(long[maxStartLine:]))); got != long {
+		t.Errorf("a line beyond the limit became %d octets of %d", len(got), len(long))
 	}
 }
 
@@ -84,7 +121,9 @@ func FuzzBoundary(f *testing.F) {
 		var got []byte
 		for rest := in; len(rest) > 0; {
 			n := min(int(size)+1, len(rest))
-			got = append(got, pieces.filter(bytes.Clone(rest[:n]))...)
+			if piece := bytes.Clone(rest[:n]); pieces.inside() || len(bytes.Trim(piece, "\r\n")) > 0 { // else a keep-alive
+				got = append(got, pieces.filter(piece)...)
+			}
 			rest = rest[n:]
 		}
 		if len(bytes.Trim(in, "\r\n")) > 0 && !bytes.Equal(bytes.Trim(got, "\r\n"), bytes.Trim(want, "\r\n")) {

@@ -32,6 +32,10 @@ type ClientConfig struct {
 	// "sip:rccgw-client@" and "sip:csta@" with the server's host.
 	From, To string
 
+	// User and Password answer what asks for them, server or proxy, by digest
+	// authentication. Empty User: a challenge is an error, a *StatusError.
+	User, Password string
+
 	// TLS is used by Dial for tls:// servers; its ServerName defaults to the host.
 	TLS *tls.Config
 
@@ -65,9 +69,10 @@ type Endpoint struct {
 	way  flow
 	host string
 
-	mu      sync.Mutex
-	clients map[string]*Client // by their tag
-	closed  bool
+	mu            sync.Mutex
+	clients       map[string]*Client // by their tag
+	registrations map[*Registration]bool
+	closed        bool
 }
 
 // Connect opens an endpoint: a UDP socket, or a connection to the server.
@@ -100,7 +105,7 @@ func connect(ctx context.Context, n network, server string, config *tls.Config, 
 	e.core.panicked = func(where string, value any, stack []byte) {
 		log.Error("panic", "where", where, "panic", fmt.Sprint(value), "stack", string(stack))
 	}
-	e.gate.refused = func(string, netip.Addr, string) {}
+	e.gate.refused = func(string, netip.Addr, error) {}
 	if err := e.reach(ctx, network, uint16(port)); err != nil {
 		e.Close()
 		return nil, fmt.Errorf("cstasip: %w", err)
@@ -136,7 +141,7 @@ func (e *Endpoint) reach(ctx context.Context, network string, port uint16) error
 }
 
 // Close closes the endpoint at once; clients that are still open end with
-// ErrShutdown, without BYE. It must not be called by OnEvent or a Handler of its
+// ErrShutdown, without BYE, and registrations are left to expire. It must not be called by OnEvent or a Handler of its
 // clients, for which it waits.
 func (e *Endpoint) Close() {
 	e.mu.Lock()
@@ -149,6 +154,9 @@ func (e *Endpoint) Close() {
 	for _, c := range e.clients {
 		clients = append(clients, c)
 	}
+	for r := range e.registrations {
+		r.stop()
+	}
 	e.mu.Unlock()
 	for _, c := range clients {
 		c.end(ErrShutdown)
@@ -160,10 +168,11 @@ func (e *Endpoint) Close() {
 // A Client is the computing function's side of a TR/87 dialog. It is a
 // csta.Handler: ServeCSTA asks the server.
 type Client struct {
-	e   *Endpoint
-	own bool // the endpoint ends with the client
-	cfg ClientConfig
-	log *slog.Logger
+	e     *Endpoint
+	own   bool // the endpoint ends with the client
+	cfg   ClientConfig
+	log   *slog.Logger
+	login login
 
 	sending sync.Mutex // CSeq and write are one step, so that requests leave in order
 
@@ -175,6 +184,7 @@ type Client struct {
 	expiry  sessionTimer
 	timer   *time.Timer
 	queue   []*delivery
+	overdue *time.Timer // of the queue's first, whose transaction may never come
 	working bool
 	err     error
 	done    chan struct{}
@@ -187,6 +197,7 @@ type delivery struct {
 	rec   *record
 	since time.Time
 	run   func() // nil: its transaction is not there yet
+	alone bool   // it is or was run without
 }
 
 // Dial opens a dialog, and a socket or connection for it alone. It returns when
@@ -223,7 +234,7 @@ func (e *Endpoint) Dial(ctx context.Context, cfg ClientConfig) (*Client, error) 
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{e: e, cfg: cfg, log: cfg.Log, done: make(chan struct{})}
+	c := &Client{e: e, cfg: cfg, log: cfg.Log, login: login{user: cfg.User, password: cfg.Password}, done: make(chan struct{})}
 	tag := newTag()
 	c.leg = leg{
 		core: &e.core, callID: newTag() + "@" + host, localTag: tag,
@@ -256,7 +267,7 @@ func (c *Client) invite(ctx context.Context) error {
 		return err
 	}
 	for range 2 {
-		m, err := c.inviteOnce(ctx, body)
+		m, err := c.login.attempt(func() (*message, error) { return c.inviteOnce(ctx, body) })
 		if err != nil {
 			return err
 		}
@@ -344,13 +355,14 @@ func (c *Client) transmit(ctx context.Context, method, headers string, body []by
 		if err != nil {
 			return "", 0, err
 		}
+		signed := c.login.sign(req)
 		var again func()
 		if method == invite {
-			again = func() { c.acknowledge(cseq) }
+			again = func() { c.acknowledge(cseq, signed) }
 		}
 		err = c.e.send(ctx, f, req, func(m *message, err error) {
 			if m != nil && method == invite && m.status < 300 {
-				c.acknowledge(cseq)
+				again()
 			}
 			to <- outcome{m, err}
 		}, again)
@@ -362,12 +374,16 @@ func (c *Client) transmit(ctx context.Context, method, headers string, body []by
 	return branch, cseq, ErrDisconnected
 }
 
-// acknowledge sends the ACK of a 2xx to INVITE.
-func (c *Client) acknowledge(cseq uint32) {
+// acknowledge sends the ACK of a 2xx to INVITE. It cannot be challenged, and is
+// signed as its INVITE was (RFC 3261 §22.1).
+func (c *Client) acknowledge(cseq uint32, signed []sip.Header) {
 	c.mu.Lock()
 	req, err := c.leg.ack(c.e.way, cseq)
 	c.mu.Unlock()
 	if err == nil {
+		for _, h := range signed {
+			req.AppendHeader(h)
+		}
 		_ = c.e.tpl.WriteMsg(req) // if it is lost, the 2xx comes again
 	}
 }
@@ -409,6 +425,7 @@ func (c *Client) accepted(m *message) error {
 			c.log.Warn("answer to INVITE cannot be read", "error", err)
 		}
 	}
+	c.login.reset() // most servers do not challenge in a dialog; one that does is answered from then on
 	c.agree(m, true)
 	return nil
 }
@@ -509,7 +526,13 @@ func (c *Client) refresh() {
 	}
 }
 
+// roundTrip sends a request and returns its final answer. One that is challenged
+// is sent again, behind those that have left meanwhile.
 func (c *Client) roundTrip(ctx context.Context, method, headers string, body []byte) (*message, error) {
+	return c.login.attempt(func() (*message, error) { return c.roundTripOnce(ctx, method, headers, body) })
+}
+
+func (c *Client) roundTripOnce(ctx context.Context, method, headers string, body []byte) (*message, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
@@ -633,6 +656,9 @@ func (c *Client) end(err error) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
+	if c.overdue != nil {
+		c.overdue.Stop()
+	}
 	close(c.done)
 	c.mu.Unlock()
 	c.e.mu.Lock()
@@ -687,6 +713,9 @@ func (c *Client) arrived(t *ticket) {
 		case fresh:
 			t.in = &delivery{c: c, m: m, rec: rec, since: time.Now()}
 			c.queue = append(c.queue, t.in)
+			if len(c.queue) == 1 {
+				c.await(ticketTimeout)
+			}
 		}
 	default:
 		t.answer = &answer{status: 405, headers: allowLine}
@@ -719,34 +748,75 @@ func (c *Client) byed(m *message) {
 	c.end(err)
 }
 
-// deliver answers an event and hands it on when its turn comes; what is no event
-// is answered at its turn.
+// await looks in a while whether the queue's first has its transaction. c.mu is
+// held.
+func (c *Client) await(d time.Duration) {
+	if c.overdue == nil {
+		c.overdue = time.AfterFunc(d, func() { c.e.spawn(c.work) })
+		return
+	}
+	c.overdue.Reset(d)
+}
+
+// deliver brings a request of the server its transaction: an event is answered
+// at once and handed on when its turn comes; what is no event is answered at its
+// turn.
 func (c *Client) deliver(in *delivery, tx *sip.ServerTx) {
+	c.mu.Lock()
+	if in.alone {
+		if in.rec.done {
+			a := in.rec.answer
+			c.mu.Unlock()
+			_ = tx.Respond(in.m.response(a, "")) // if it is lost, the request comes again
+			return
+		}
+		c.mu.Unlock()
+		tx.Terminate()
+		return
+	}
+	c.mu.Unlock()
 	run := c.read(in, tx)
 	c.mu.Lock()
-	in.run = run
-	for len(c.queue) > 0 && c.queue[0].run == nil && time.Since(c.queue[0].since) > ticketTimeout {
-		c.inbox.cancel(c.queue[0].rec)
-		c.queue = c.queue[1:]
+	if !in.alone {
+		in.run = run
 	}
+	c.mu.Unlock()
+	c.work()
+}
+
+// work runs what is next in the queue. What has waited for its transaction too
+// long is run without: an event must not be lost for that, and its sender has
+// the answer when it asks again.
+func (c *Client) work() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.working {
-		c.mu.Unlock()
 		return
 	}
 	c.working = true
-	for len(c.queue) > 0 && c.queue[0].run != nil {
-		run := c.queue[0].run
+	for len(c.queue) > 0 {
+		in := c.queue[0]
+		if in.run == nil {
+			if wait := ticketTimeout - time.Since(in.since); wait > 0 && c.err == nil {
+				c.await(wait)
+				break
+			}
+			in.alone = true
+			c.mu.Unlock()
+			run := c.read(in, nil)
+			c.mu.Lock()
+			in.run = run
+		}
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
 		c.mu.Unlock()
-		c.e.guard("delivering", run)
+		c.e.guard("delivering", in.run)
 		c.mu.Lock()
 	}
 	if len(c.queue) == 0 {
 		c.queue = nil
 	}
 	c.working = false
-	c.mu.Unlock()
 }
 
 // read decodes a request of the server, answers it if it is an event, and
@@ -781,8 +851,13 @@ func (c *Client) read(in *delivery, tx *sip.ServerTx) func() {
 
 func (c *Client) finish(in *delivery, tx *sip.ServerTx, a answer) {
 	c.mu.Lock()
-	c.inbox.answer(in.rec, a, time.Now())
+	if !in.rec.done {
+		c.inbox.answer(in.rec, a, time.Now())
+	}
 	c.mu.Unlock()
+	if tx == nil {
+		return
+	}
 	if err := tx.Respond(in.m.response(a, "")); err != nil {
 		c.log.Debug("answer not sent", "error", err)
 	}

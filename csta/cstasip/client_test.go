@@ -3,12 +3,16 @@ package cstasip
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/emiago/sipgo/sip"
 
 	"rccgw/csta"
 )
@@ -247,5 +251,50 @@ func TestClientOnALossyNetwork(t *testing.T) {
 		if err := c.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// An event whose transaction never comes is delivered all the same, in its
+// order; a request is answered when it comes again.
+func TestClientMissesNoTransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := make(chan string, 3)
+		e := &Endpoint{clients: map[string]*Client{}}
+		e.core.init(hostNetwork{}, slog.New(slog.DiscardHandler), nil, "")
+		c := &Client{e: e, log: slog.New(slog.DiscardHandler), done: make(chan struct{}), cfg: ClientConfig{OnEvent: func(ev csta.Event) {
+			got <- csta.FirstConnection(ev).CallID
+		}}}
+		c.leg = leg{core: &e.core, callID: "a", localTag: "1", remoteTag: "2"}
+		var first *delivery
+		for i := range 3 {
+			ev := held(0)
+			ev.HeldConnection.CallID = fmt.Sprint(i)
+			body, err := csta.Encode(ev, csta.DefaultEdition)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := &message{method: info, body: body, callID: "a", cseq: uint32(i + 1), fromTag: "2", toTag: "1", vias: []string{"SIP/2.0/TCP h"},
+				headers: []sip.Header{sip.NewHeader("Content-Type", "application/csta+xml")}}
+			tk := &ticket{m: m}
+			c.arrived(tk)
+			if i == 0 {
+				first = tk.in
+			}
+		}
+		synctest.Wait()
+		if len(got) != 0 {
+			t.Fatalf("delivered before its time: %s", <-got)
+		}
+		time.Sleep(ticketTimeout + time.Millisecond)
+		synctest.Wait()
+		for i := range 3 {
+			if call := <-got; call != fmt.Sprint(i) {
+				t.Errorf("%s is delivered in the place of %d", call, i)
+			}
+		}
+		if !first.alone || !first.rec.done {
+			t.Error("its sender finds no answer when it asks again")
+		}
+		c.end(ErrEnded)
 	})
 }

@@ -1,6 +1,7 @@
 package cstasip
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // Timers of RFC 3261 §17 (table 4), as sipgo has them.
@@ -42,7 +45,7 @@ func configure() {
 	setup.Do(func() {
 		sip.TransportBufferReadSize = maxDatagram // 32 kB for each idle connection by default
 		sip.UDPMTUSize = 65_507 + 200             // 1,300 octets by default, more is an error; IP can fragment
-		sip.Timer_J = t2                          // 64·T1 by default; this package keeps answers itself
+		sip.Timer_J = t2                          // 64·T1 by default; see Server.respond
 		sip.SetDefaultLogger(slog.New(slog.DiscardHandler))
 	})
 }
@@ -82,9 +85,12 @@ type core struct {
 
 	mu        sync.Mutex
 	sockets   []*socket
+	senders   *simplelru.LRU[netip.AddrPort, *socket] // whom sipgo's pool knows, see knows
 	listeners []*listener
-	dialled   netip.AddrPort // our end of a client's connection
+	dialled   netip.AddrPort          // our end of a client's connection
+	places    *lru.Cache[path, place] // of sentBy
 	conns     map[connKey]*conn
+	connsOf   tally            // per peer
 	calls     map[string]*call // requests of ours, by transaction
 	closed    bool
 	readers   sync.WaitGroup
@@ -115,6 +121,8 @@ type ticket struct {
 	branch string
 	// again: it came before, and sipgo may have its transaction.
 	again bool
+	// limited: it is beyond a limit; its answer is all that is spent on it.
+	limited bool
 
 	answer *answer   // what to answer at once
 	job    *job      // the place in a dialog's queue
@@ -136,7 +144,9 @@ func (c *core) init(n network, log *slog.Logger, config *tls.Config, advertise s
 	configure()
 	c.net, c.tls, c.advertise = n, config, advertise
 	c.gate.log, c.gate.garbled = log, c.garbled
-	c.calls = map[string]*call{}
+	c.places, _ = lru.New[path, place](maxPlaces)
+	c.senders, _ = simplelru.NewLRU(maxSenders, func(peer netip.AddrPort, _ *socket) { c.tpl.Pool(udpNet).Delete(peer.String()) })
+	c.calls, c.conns, c.connsOf = map[string]*call{}, map[connKey]*conn{}, tally{}
 	quiet := slog.New(quietHandler{log.Handler()})
 	tcp := func() *sip.TransportTCP {
 		return &sip.TransportTCP{
@@ -283,7 +293,11 @@ func (c *core) close() {
 		x.shut()
 	}
 	c.txl.Close()
-	_ = c.tpl.Close()
+	// What sipgo knows of UDP stays: for a request that is under way still and whose
+	// sender it does not find, it would open a socket that nobody closes.
+	for _, network := range []string{tcpNet, tlsNet} {
+		_ = c.tpl.Pool(network).Clear()
+	}
 	c.readers.Wait()
 }
 
@@ -301,12 +315,12 @@ func (c *core) remember(x *conn) error {
 	case c.closed:
 		return net.ErrClosed
 	case c.gate.maxConns > 0 && len(c.conns) >= c.gate.maxConns:
-		return errors.New("too many connections")
-	}
-	if c.conns == nil {
-		c.conns = map[connKey]*conn{}
+		return errConnections
+	case c.gate.maxPeerConns > 0 && c.connsOf.of(x.remote.Addr()) >= c.gate.maxPeerConns:
+		return errPeerConnections
 	}
 	c.conns[connKey{x.network, x.remote.AddrPort}] = x
+	c.connsOf.add(x.remote.Addr(), +1)
 	return nil
 }
 
@@ -315,6 +329,7 @@ func (c *core) forget(x *conn) {
 	defer c.mu.Unlock()
 	if k := (connKey{x.network, x.remote.AddrPort}); c.conns[k] == x {
 		delete(c.conns, k)
+		c.connsOf.add(x.remote.Addr(), -1)
 	}
 }
 
@@ -385,8 +400,9 @@ func (c *core) hook(raw sip.Message) {
 
 func (c *core) hookRequest(req *sip.Request) {
 	f := c.flowOf(req)
-	separateVias(req)
+	bad := separateVias(req)
 	m, err := newMessage(req, f)
+	err = cmp.Or(err, bad)
 	t := &ticket{Header: sip.NewHeader("", ""), m: m, err: err}
 	defer req.AppendHeader(t)
 	if err != nil {
@@ -419,27 +435,35 @@ func (c *core) hookRequest(req *sip.Request) {
 // separateVias gives every Via element a header of its own, with its long name:
 // sipgo reads the topmost lazily, and neither finds it in a list nor in the right
 // place between "Via" and "v".
-func separateVias(req *sip.Request) {
+func separateVias(req *sip.Request) (err error) {
 	plain := true
-	var elements []sip.Header
+	for _, h := range req.Headers() {
+		if headerName(h.Name()) == "via" {
+			plain = plain && len(h.Name()) == len("Via") && index(h.Value(), ',') < 0
+		}
+	}
+	if plain {
+		return nil
+	}
+	var names []string
+	var separate []sip.Header
 	for _, h := range req.Headers() {
 		if headerName(h.Name()) != "via" {
 			continue
 		}
-		v := h.Value()
-		plain = plain && len(h.Name()) == len("Via") && index(v, ',') < 0
-		for _, e := range split(v) {
-			elements = append(elements, sip.NewHeader("Via", e))
+		names = append(names, h.Name())
+		for _, e := range elements(h.Value()) {
+			if _, ok := parseVia(e); !ok {
+				err = errors.New("malformed Via")
+			}
+			separate = append(separate, sip.NewHeader("Via", e))
 		}
 	}
-	if plain {
-		return
+	for _, name := range names {
+		req.RemoveHeader(name)
 	}
-	for _, name := range []string{"Via", "VIA", "via", "v", "V"} {
-		for req.RemoveHeader(name) {
-		}
-	}
-	req.PrependHeader(elements...)
+	req.PrependHeader(separate...)
+	return err
 }
 
 // garbled reports a datagram, or a stream, that the parser gave up. What of a
@@ -466,23 +490,47 @@ func (c *core) garbled(network string, from netip.AddrPort, b []byte, s *socket)
 
 // flowOf returns the way that a message came.
 func (c *core) flowOf(m sip.Message) flow {
-	from, _ := netip.ParseAddrPort(m.Source())
-	f := flow{network: sip.NetworkToLower(m.Transport()), peer: unmap(from)}
+	f := flow{network: sip.NetworkToLower(m.Transport())}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.network == udpNet {
 		for _, s := range c.sockets {
-			if s.parsed(f.peer) {
-				f.sock = s
-				break
+			if m.Source() == s.addr.text {
+				from := s.parsed()
+				f.sock, f.peer = s, from.AddrPort
+				m.SetSource(from.text)
+				c.knows(from, s)
+				return f
 			}
 		}
-		return f
 	}
+	from, _ := netip.ParseAddrPort(m.Source())
+	f.peer = unmap(from)
 	if f.conn = c.conns[connKey{f.network, f.peer}]; f.conn != nil {
 		f.conn.heard.Store(time.Now().UnixNano())
 	}
 	return f
+}
+
+// maxSenders is how many senders of datagrams sipgo knows at a time. It looks one
+// up once, when it makes a request's transaction.
+const maxSenders = 4 << 10
+
+// knows enters the sender of a datagram into sipgo's pool, where it finds the
+// socket that answers leave by. sipgo would do that itself, and keep every address
+// for ever: so it is shown one address for all, see socket.ReadFrom. c.mu is held.
+func (c *core) knows(from *address, s *socket) {
+	if by, ok := c.senders.Get(from.AddrPort); ok && by == s {
+		return
+	}
+	pool := c.tpl.Pool(udpNet)
+	conn := pool.Get(s.addr.text)
+	if conn == nil {
+		return // the socket is closed
+	}
+	pool.Add(from.text, conn)
+	_, _ = conn.TryClose() // the reference that Get has taken
+	c.senders.Add(from.AddrPort, s)
 }
 
 // request takes a request from sipgo's transaction layer, in a goroutine of its

@@ -449,6 +449,13 @@ func (s *script) open(extra ...string) *message {
 	return m
 }
 
+// bye ends the dialog.
+func (s *script) bye(cseq int) {
+	s.p.t.Helper()
+	s.p.send(s.write(bye, cseq, ""))
+	s.p.response(200, bye, uint32(cseq))
+}
+
 var (
 	certOnce             sync.Once
 	certServer, certPeer tls.Certificate

@@ -19,6 +19,7 @@ type Dialog struct {
 	Line        string            // that lcs:line of the INVITE names, byte for byte; empty if it names none
 	RequestURI  string            // of the INVITE; see User
 	To, From    string            // URIs of the INVITE; see User
+	User        string            // who has authenticated, of Auth.Users; empty where nobody is asked
 	UserAgent   string            // of the client; empty if it does not tell
 	Peer        netip.AddrPort    // where the INVITE came from: the client or its proxy
 	Transport   string            // udp, tcp or tls: what the INVITE came over
@@ -29,6 +30,7 @@ type Dialog struct {
 
 	mu      sync.Mutex
 	session Session
+	errors  ErrorStyle
 	edition csta.Edition
 	updates bool      // the client allows UPDATE
 	source  flow      // what the last request came over
@@ -91,6 +93,10 @@ func (j *job) first() bool { return j.invite != nil && j.m.toTag == "" }
 // parameters, as they are written.
 func User(uri string) string { return uriUser(uri) }
 
+// SetErrorStyle says how this client wants refused services answered, other
+// than by Config.ErrorStyle. It is for Open to call.
+func (d *Dialog) SetErrorStyle(style ErrorStyle) { d.errors = style }
+
 // ID identifies the dialog: Call-ID and both tags.
 func (d *Dialog) ID() string { return d.leg.callID + ";" + d.leg.localTag + ";" + d.leg.remoteTag }
 
@@ -126,6 +132,9 @@ func (d *Dialog) arrived(t *ticket) {
 		d.lives(m)
 		d.mu.Unlock()
 		a := d.server.capabilities()
+		if t.limited {
+			a = busy
+		}
 		t.answer = &a
 	case info, update:
 		d.enqueue(t)
@@ -181,9 +190,9 @@ func (d *Dialog) enqueue(t *ticket) {
 		return
 	}
 	d.lives(m)
-	if len(d.queue) >= d.server.cfg.MaxRequests {
-		t.answer = &answer{status: 503, headers: "Retry-After: 5\r\n"}
-		d.inbox.answer(rec, *t.answer, now)
+	if t.limited || len(d.queue) >= d.server.cfg.MaxRequests {
+		t.answer = &busy
+		d.inbox.answer(rec, busy, now)
 		return
 	}
 	t.job = &job{dialog: d, m: m, rec: rec, since: now, deadline: now.Add(d.server.cfg.RequestTimeout)}
@@ -194,7 +203,11 @@ func (d *Dialog) enqueue(t *ticket) {
 
 // reinvited gives a re-INVITE its place; an epoch begins with it.
 func (d *Dialog) reinvited(t *ticket) {
-	tx, again := d.server.inviteFor(t.m, t.branch)
+	tx, again := d.server.inviteFor(t)
+	if tx == nil {
+		t.answer = &busy
+		return
+	}
 	t.branch = tx.brand
 	if again {
 		t.again = true
@@ -210,7 +223,7 @@ func (d *Dialog) reinvited(t *ticket) {
 	}
 	d.lives(t.m)
 	if len(d.queue) >= d.server.cfg.MaxRequests {
-		t.answer = &answer{status: 503, headers: "Retry-After: 5\r\n"}
+		t.answer = &busy
 		return
 	}
 	tx.belongs(d)
@@ -407,7 +420,7 @@ func (d *Dialog) service(ctx context.Context, j *job, req csta.Message, edition 
 		}
 		e := csta.AsError(err)
 		resp = e
-		if d.server.cfg.ErrorStyle == ErrorsInSIP {
+		if d.errors == ErrorsInSIP {
 			a.status = sipStatus(e)
 		}
 		d.server.log.Debug("service refused", "dialog", d.leg.callID, "line", d.Line, "error", err)
@@ -484,7 +497,7 @@ func (d *Dialog) end(reason error, sayBye bool, done func()) bool {
 	s := d.server
 	s.stats.ended.Add(1)
 	s.mu.Lock()
-	s.open--
+	s.vacate(d)
 	if reliable {
 		delete(s.dialogs, d.leg.localTag)
 	}

@@ -19,11 +19,17 @@
 // An event is told in order; a client that does not take its events loses its
 // dialog, never an event alone.
 //
+// With Config.Auth the server is a registrar (RFC 3261 §10) as well, for phones and
+// consoles that register before they open their dialog, and can have dialogs
+// authenticated: Dialog.User says who the client is. A dialog does not depend on a
+// registration, nor does anything go where a registration points.
+//
 // # The client side
 //
 // Dial opens a dialog; the Client is a csta.Handler, and so csta.Call works on it.
 // ClientConfig.OnEvent receives the events in order.
-// Connect opens an Endpoint, for many clients over one socket or connection.
+// Connect opens an Endpoint, for many clients over one socket or connection;
+// Endpoint.Register keeps a user registered with its server.
 //
 // # How it is built
 //
@@ -39,6 +45,7 @@
 //	message.go        what is read of a message, and how it is answered
 //	syntax.go         the parts of SIP's grammar that are read here
 //	server.go         Server, Config, Session, Stats
+//	limits.go         what one peer may take
 //	invite.go         how a dialog begins, is acknowledged and refreshed
 //	dialog.go         Dialog: the queue of its requests, its one timer, its end
 //	inbox.go          new requests and repetitions: CSeq, epochs, kept answers
@@ -46,7 +53,11 @@
 //	session_timer.go  RFC 4028
 //	route.go          the way to the peer
 //	body.go           the CSTA part of a body, and lcs:line
+//	digest.go         Auth: who users are, challenges, nonces
+//	register.go       REGISTER, and what is bound
 //	client.go         Client and Endpoint
+//	login.go          how a client answers challenges
+//	registration.go   Registration: a client that registers
 //
 // A request comes like this: the hook of core, in the reader's goroutine, gives it
 // a ticket: its place in its dialog's queue, or what to answer at once.

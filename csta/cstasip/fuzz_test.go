@@ -80,11 +80,11 @@ func FuzzMessage(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	for _, m := range torture(f) {
+		f.Add([]byte(m))
+	}
 	for _, m := range []string{
-		"INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0\r\nTO :\r\n sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n\r\nfrom   : \"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>\r\n  ;\r\n  tag = 98asjd8\r\nMaX-fOrWaRdS: 0068\r\nCall-ID: wsinv.ndaksdj@192.0.2.1\r\nContent-Length   : 0\r\ncseq: 0009\r\n  INVITE\r\nVia  : SIP  /   2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw\r\nv:  SIP  / 2.0  / TCP     spindle.example.com   ;\r\n  branch  =   z9hG4bK9ikj8  ,\r\n SIP  /    2.0   / UDP  192.168.255.111   ; branch=\r\n z9hG4bK30239\r\nm:\"Quoted string \\\"\\\"\" <sip:jdrosen@example.com> ; newparam =\r\n      newvalue ;\r\n  secondparam ; q = 0.33\r\n\r\n",
-		"!interesting-Method0123456789_*+`.%indeed'~ sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com SIP/2.0\r\nVia: SIP/2.0/TCP host1.example.com;branch=z9hG4bK-.!%66*_+`'~\r\nTo: <sip:a@b>\r\nFrom: <sip:c@d>;tag=_token~1'+`*%!-.\r\nCall-ID: intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{\r\nCSeq: 139122385 !interesting-Method0123456789_*+`.%indeed'~\r\nContent-Length: 0\r\n\r\n",
 		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INFO\r\nContent-Length: 0\r\n\r\n",
-		"SIP/2.0 4294967301 better not break the receiver\r\nVia: SIP/2.0/UDP 192.0.2.105;branch=z9hG4bK2398ndaoe\r\nCall-ID: x\r\nCSeq: 353494 INVITE\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\n\r\n",
 		"BYE sip:a SIP/2.0\r\nv: SIP/2.0/UDP [::1]:5060;branch=\"z9hG4bK\";rport, SIP/2.0/TCP b\r\nf: <sip:a@b>;tag=1\r\nt: <sip:c@d>;tag=2\r\ni: x\r\nCSeq: 1 BYE\r\n\r\n",
 		"OPTIONS sip:a@b:99999999999 SIP/2.0\r\nVia: SIP/2.0/UDP h:-1\r\nFrom: \"\r\nTo: <\r\nCall-ID: \r\nCSeq: 99999999999999999999 OPTIONS\r\nContent-Length: 99999999999999999999\r\n\r\n",
 	} {
@@ -147,6 +147,117 @@ func FuzzMessage(f *testing.F) {
 			s.mu.Lock()
 			s.remove(tk.invite)
 			s.mu.Unlock()
+		}
+	})
+}
+
+// Whatever stands in an Authorization header, it lets nobody in who does not know
+// a password, and the challenge that it is told can be answered.
+func FuzzAuthorization(f *testing.F) {
+	s, err := NewServer(Config{Listen: []string{"udp://127.0.0.1:0"}, Open: func(context.Context, *Dialog) (Session, error) { return nil, nil },
+		Auth: &Auth{Users: map[string]Credential{"alice": {Password: "secret"}}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, v := range []string{
+		`Digest username="alice", realm="rccgw", nonce="n", uri="sip:r", response="00", cnonce="c", nc=00000001, qop=auth, algorithm=SHA-256`,
+		`digest Username = "al\"\\ice" ,realm=rccgw,	nonce="", uri="sip:r;x=<,>", qop="auth", nc=ffffffff`,
+		`Digest realm="rccgw", nonce="n", opaque="o", stale=TRUE, algorithm=MD5, qop="auth-int, auth"`,
+		`Basic YTpi`, `Digest "`, `Digest ,=,`, `Digest`,
+	} {
+		f.Add(v)
+	}
+	parser := newParser()
+	f.Fuzz(func(t *testing.T, value string) {
+		m := &message{method: register, callID: "a", from: "<sip:a@b>;tag=1", to: "<sip:alice@d>", vias: []string{"SIP/2.0/UDP h"},
+			headers: []sip.Header{sip.NewHeader("Authorization", value)}}
+		a := s.registered(m)
+		if a.status != 400 && a.status != 401 {
+			t.Fatalf("status %d", a.status)
+		}
+		text := m.response(a, "tag").String()
+		parsed, err := parser.ParseSIP([]byte(text))
+		if err != nil {
+			t.Fatalf("answered with %q: %v", text, err)
+		}
+		again, err := newMessage(parsed, flow{})
+		if err != nil {
+			t.Fatalf("answered with %q: %v", text, err)
+		}
+		challenges := values(again, "WWW-Authenticate")
+		if len(challenges) != 2 && a.status == 401 {
+			t.Errorf("challenged with %q", challenges)
+		}
+		for _, c := range append(challenges, value) {
+			_, ok := readChallenge(c)
+			if !ok && c != value {
+				t.Errorf("cannot be answered: %q", c)
+			}
+			l := login{user: "alice", password: "secret"}
+			if l.meet(&message{status: 401, headers: []sip.Header{sip.NewHeader("WWW-Authenticate", c)}}, map[string]bool{}) != ok {
+				t.Errorf("met: %q", c)
+			}
+			signed := l.sign(sip.NewRequest(register, sip.Uri{Scheme: "sip", Host: "d"}))
+			if len(signed) == 1 != ok || ok && hasControl(signed[0].Value()) {
+				t.Errorf("answered %q with %q", c, signed)
+			}
+		}
+	})
+}
+
+// Whatever a REGISTER asks for, what is bound then is listed as something that
+// could be asked for again.
+func FuzzContacts(f *testing.F) {
+	a, err := newAuthority(Auth{Users: map[string]Credential{"alice": {Password: "secret"}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for contact, expires := range map[string]string{
+		`"Alice" <sip:a@192.0.2.7;transport=tcp>;q=0.7;+sip.instance="<urn:x>", sip:b@h;expires=600`: "7200",
+		`*`: "0", `<sip:[::1]:5060>;expires="60"`: "", `<sip:a@h?x=y>;;=;q=1.000`: "-1", `<sips:a:b@h>;expires=59`: "60", `<`: "x",
+	} {
+		f.Add(contact, expires)
+	}
+	f.Fuzz(func(t *testing.T, text, expires string) {
+		if strings.ContainsAny(text+expires, "\r\n") {
+			t.Skip()
+		}
+		m := &message{callID: "a", cseq: 1, headers: []sip.Header{sip.NewHeader("Contact", text), sip.NewHeader("Expires", expires)}}
+		contacts, all, refused := a.contacts(m)
+		if refused.status != 200 {
+			return
+		}
+		var r registrar
+		defer r.close()
+		now := time.Now()
+		r.mu.Lock()
+		refused = r.update(a, "alice", m, contacts, all, now)
+		list := r.list("alice", now)
+		r.mu.Unlock()
+		if refused.status != 200 {
+			return
+		}
+		bound := strings.Count(list, "\r\n")
+		if bound != r.total || bound > a.MaxContacts {
+			t.Fatalf("%d are bound, listed %q", r.total, list)
+		}
+		again := &message{callID: "a", cseq: 2}
+		for line := range strings.SplitSeq(strings.TrimSuffix(list, "\r\n"), "\r\n") {
+			name, value, _ := strings.Cut(line, ": ")
+			if bound > 0 {
+				again.headers = append(again.headers, sip.NewHeader(name, value))
+			}
+		}
+		contacts, _, refused = a.contacts(again)
+		if refused.status != 200 || len(contacts) != bound {
+			t.Fatalf("listed %q, read %v, %v", list, contacts, refused)
+		}
+		r.mu.Lock()
+		refused = r.update(a, "alice", again, contacts, false, now)
+		same := r.list("alice", now)
+		r.mu.Unlock()
+		if refused.status != 200 || same != list {
+			t.Fatalf("%v; listed %q, then %q", refused, list, same)
 		}
 	})
 }

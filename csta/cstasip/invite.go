@@ -47,10 +47,12 @@ func inviteKey(m *message) string {
 	return m.callID + " " + m.fromTag + " " + strconv.FormatUint(uint64(m.cseq), 10) + " " + m.vias[0]
 }
 
-// inviteFor returns what is kept of an INVITE, and whether it is a repetition.
+// inviteFor returns what is kept of an INVITE, and whether it is a repetition; nil
+// of one that is beyond a limit, and none.
 // One without a branch looks like the re-INVITE of ten minutes before: it is a
 // repetition only where one can be, on UDP and before the ACK.
-func (s *Server) inviteFor(m *message, brand string) (tx *inviteTx, again bool) {
+func (s *Server) inviteFor(t *ticket) (tx *inviteTx, again bool) {
+	m, brand := t.m, t.branch
 	key := inviteKey(m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,6 +65,9 @@ func (s *Server) inviteFor(m *message, brand string) (tx *inviteTx, again bool) 
 			return tx, true
 		}
 		s.remove(tx)
+	}
+	if t.limited = t.limited || len(s.invites) >= s.cfg.MaxInvites; t.limited {
+		return nil, false
 	}
 	tx = &inviteTx{server: s, key: key, brand: brand, m: m}
 	s.invites[key] = tx
@@ -235,7 +240,7 @@ func (s *Server) invited(tx *inviteTx, t *sip.ServerTx) {
 	tx.begin(t)
 	d := &Dialog{
 		RequestURI: m.uri.String(), UserAgent: m.header("user-agent"),
-		Peer: m.flow.peer, Transport: m.flow.network, server: s, source: m.flow,
+		Peer: m.flow.peer, Transport: m.flow.network, server: s, source: m.flow, errors: s.cfg.ErrorStyle,
 	}
 	if m.flow.conn != nil {
 		d.Certificate = m.flow.conn.cert.Load()
@@ -249,20 +254,21 @@ func (s *Server) invited(tx *inviteTx, t *sip.ServerTx) {
 		user: uriUser(d.RequestURI), secure: len(d.RequestURI) > 5 && strings.EqualFold(d.RequestURI[:5], "sips:"),
 		routes: m.list("record-route"),
 	}
-	a := answer{status: 200}
 	s.mu.Lock()
 	tx.mu.Lock()
 	tx.tag, tx.d = tag, d
 	tx.mu.Unlock()
 	s.byTag[tag] = tx
-	if s.draining {
-		a = answer{status: 503, headers: "Retry-After: 10\r\n"}
-	} else if s.open >= s.cfg.MaxDialogs {
-		a = answer{status: 503, headers: "Retry-After: 60\r\n"}
-	}
 	s.mu.Unlock()
+	a := answer{status: 200}
+	if s.auth != nil && s.auth.Dialogs {
+		d.User, a = s.authenticate(m)
+	}
 	if a.status == 200 {
 		a = s.invitable(m)
+	}
+	if a.status == 200 {
+		a = s.admit(m.flow.network, m.flow.peer.Addr())
 	}
 	if a.status != 200 {
 		tx.answer(a)
@@ -381,7 +387,6 @@ func (d *Dialog) open(ctx context.Context, j *job) answer {
 	d.mu.Unlock()
 	s.mu.Lock()
 	s.dialogs[d.leg.localTag] = d
-	s.open++
 	if s.draining {
 		doomed = ErrShutdown
 	}
@@ -411,6 +416,9 @@ func (d *Dialog) abandon() {
 	d.leg.use(flow{})
 	d.stopTimer()
 	d.mu.Unlock()
+	d.server.mu.Lock()
+	d.server.vacate(d)
+	d.server.mu.Unlock()
 	if session != nil {
 		d.close()
 	}

@@ -288,3 +288,12 @@ func (c *memConn) SetWriteDeadline(time.Time) error { return nil }
 func (c *memConn) SetDeadline(t time.Time) error    { return c.SetReadDeadline(t) }
 func (c *memConn) LocalAddr() net.Addr              { return net.TCPAddrFromAddrPort(c.local) }
 func (c *memConn) RemoteAddr() net.Addr             { return net.TCPAddrFromAddrPort(c.remote) }
+
+// A namedConn is a connection with addresses of the network.
+type namedConn struct {
+	net.Conn
+	local, remote netip.AddrPort
+}
+
+func (c namedConn) LocalAddr() net.Addr  { return net.TCPAddrFromAddrPort(c.local) }
+func (c namedConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.remote) }

@@ -62,6 +62,7 @@ type message struct {
 	fromTag, toTag string
 	callID         string
 	cseq           uint32
+	badCSeq        string // as written, where it cannot be read
 }
 
 func (m *message) request() bool { return m.status == 0 }
@@ -95,7 +96,9 @@ func headerName(name string) string {
 		return "call-id"
 	case "CSeq":
 		return "cseq"
-	case "Max-Forwards", "User-Agent", "Content-Disposition", "Content-Type", "Content-Length":
+	case "Content-Length", "l":
+		return "content-length"
+	case "Max-Forwards", "User-Agent", "Content-Disposition", "Content-Type":
 		return ""
 	}
 	switch lower := strings.ToLower(name); lower {
@@ -107,6 +110,8 @@ func headerName(name string) string {
 		return "to"
 	case "i":
 		return "call-id"
+	case "l":
+		return "content-length"
 	default:
 		return lower
 	}
@@ -152,7 +157,7 @@ func (m *message) lists(name, token string) bool {
 }
 
 // newMessage finds what a dialog needs. With an error the message is returned
-// too where it can be answered: it has a Via, From, To, Call-ID and CSeq.
+// too where it can be answered: it has a Via that names a host.
 func newMessage(from sip.Message, f flow) (*message, error) {
 	m := &message{flow: f, body: from.Body()}
 	version := ""
@@ -167,8 +172,8 @@ func newMessage(from sip.Message, f flow) (*message, error) {
 	default:
 		return nil, errors.New("neither request nor response")
 	}
-	var cseq string
-	twice := ""
+	var cseq, twice string
+	lengths := 0
 	once := func(field *string, h sip.Header) {
 		if *field != "" {
 			twice = h.Name()
@@ -187,10 +192,14 @@ func newMessage(from sip.Message, f flow) (*message, error) {
 			once(&m.callID, h)
 		case "cseq":
 			once(&cseq, h)
+		case "content-length":
+			if lengths++; lengths > 1 {
+				twice = h.Name()
+			}
 		}
 	}
-	if len(m.vias) == 0 || m.from == "" || m.to == "" || m.callID == "" || cseq == "" {
-		return nil, errors.New("no Via, From, To, Call-ID or CSeq")
+	if len(m.vias) == 0 {
+		return nil, errors.New("no Via")
 	}
 	top := m.vias[0]
 	if i := index(top, ','); i >= 0 {
@@ -200,19 +209,19 @@ func newMessage(from sip.Message, f flow) (*message, error) {
 	if m.via, ok = parseVia(top); !ok {
 		return nil, errors.New("malformed Via")
 	}
-	fields := strings.Fields(cseq)
-	if len(fields) != 2 {
-		return m, errors.New("malformed CSeq")
+	method := ""
+	if m.cseq, method, ok = parseCSeq(cseq); !ok {
+		m.badCSeq = cseq
 	}
-	n, err := strconv.ParseUint(fields[0], 10, 31)
-	if err != nil {
+	switch {
+	case m.from == "" || m.to == "" || m.callID == "" || cseq == "":
+		return m, errors.New("no From, To, Call-ID or CSeq")
+	case !ok:
 		return m, errors.New("malformed CSeq")
-	}
-	m.cseq = uint32(n)
-	if m.status != 0 {
-		m.method = fields[1]
-	} else if !strings.EqualFold(fields[1], m.method) {
-		return m, fmt.Errorf("method %s with CSeq method %s", clip(m.method), clip(fields[1]))
+	case m.status != 0:
+		m.method = method
+	case !strings.EqualFold(method, m.method):
+		return m, fmt.Errorf("method %s with CSeq method %s", clip(m.method), clip(method))
 	}
 	_, fromParams, ok := nameAddr(m.from)
 	if !ok {
@@ -229,6 +238,8 @@ func newMessage(from sip.Message, f flow) (*message, error) {
 		return m, fmt.Errorf("more than one %s", twice)
 	case version != "SIP/2.0":
 		return m, errVersion
+	case m.uri != nil && sipScheme(m.uri.Scheme) && (m.uri.Host == "" || len(m.uri.Headers) > 0):
+		return m, errors.New("malformed Request-URI") // headers have no place in it (RFC 3261 §19.1.1)
 	}
 	return m, nil
 }
@@ -293,10 +304,14 @@ func (m *message) response(a answer, tag string) *sip.Response {
 	if m.toTag == "" && tag != "" {
 		to += ";tag=" + tag
 	}
-	res.AppendHeader(sip.NewHeader("From", m.from))
-	res.AppendHeader(sip.NewHeader("To", to))
-	res.AppendHeader(sip.NewHeader("Call-ID", m.callID))
-	res.AppendHeader(&sip.CSeqHeader{SeqNo: m.cseq, MethodName: sip.RequestMethod(m.method)})
+	for _, h := range [...]struct{ name, value string }{{"From", m.from}, {"To", to}, {"Call-ID", m.callID}, {"CSeq", m.badCSeq}} {
+		if h.value != "" { // what is malformed may lack it
+			res.AppendHeader(sip.NewHeader(h.name, h.value))
+		}
+	}
+	if m.badCSeq == "" {
+		res.AppendHeader(&sip.CSeqHeader{SeqNo: m.cseq, MethodName: sip.RequestMethod(m.method)})
+	}
 	appendLines(res, a.headers)
 	finish(res, a.body)
 	f := m.replyFlow()
@@ -347,7 +362,7 @@ func (m *message) topVia(v string) string {
 }
 
 var reasons = map[int]string{
-	100: "Trying", 200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+	100: "Trying", 200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 401: "Unauthorized", 405: "Method Not Allowed", 423: "Interval Too Brief",
 	408: "Request Timeout", 413: "Request Entity Too Large", 415: "Unsupported Media Type",
 	416: "Unsupported URI Scheme", 420: "Bad Extension", 422: "Session Interval Too Small",
 	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 486: "Busy Here",

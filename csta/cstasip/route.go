@@ -202,27 +202,37 @@ func (c *core) resolve(ctx context.Context, host string) (netip.Addr, error) {
 	return list[0], nil
 }
 
+// A place is a host and port by which we are reached.
+type place struct {
+	host string
+	port int
+}
+
+// A path is what a place depends on: where a flow ends on our side, and the peer
+// where that is every address of the host.
+type path struct {
+	local netip.AddrPort
+	peer  netip.Addr
+}
+
+// maxPlaces bounds the places that are remembered, for a socket on all addresses
+// has one for each peer.
+const maxPlaces = 4 << 10
+
 // sentBy returns the host and port by which the peer at the end of f reaches us.
 func (c *core) sentBy(f flow) (host string, port int) {
-	type place struct {
-		host string
-		port int
-	}
-	var cache *sync.Map
-	var key netip.Addr
+	var by path
 	switch {
 	case f.conn != nil:
-		cache = &f.conn.sentBy
+		by.local = f.conn.local.AddrPort
 	case f.sock != nil:
-		cache = &f.sock.sentBy
-		if f.sock.local.Addr().IsUnspecified() {
-			key = f.peer.Addr()
+		by.local = f.sock.local
+		if by.local.Addr().IsUnspecified() {
+			by.peer = f.peer.Addr()
 		}
 	}
-	if cache != nil {
-		if p, ok := cache.Load(key); ok {
-			return p.(place).host, p.(place).port
-		}
+	if p, ok := c.places.Get(by); ok {
+		return p.host, p.port
 	}
 	local := c.local(f)
 	p := place{local.Addr().String(), int(local.Port())}
@@ -233,8 +243,8 @@ func (c *core) sentBy(f flow) (host string, port int) {
 			p.port = port
 		}
 	}
-	if cache != nil {
-		cache.Store(key, p)
+	if by.local.IsValid() {
+		c.places.Add(by, p)
 	}
 	return p.host, p.port
 }

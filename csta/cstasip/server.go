@@ -43,7 +43,12 @@ type Config struct {
 	SessionExpires, MinSE time.Duration
 
 	// ErrorStyle says how a refused service is answered; ErrorsInCSTA if empty.
+	// See Dialog.SetErrorStyle.
 	ErrorStyle ErrorStyle
+
+	// Auth has REGISTER accepted, and INVITE authenticated if it says so; nil:
+	// REGISTER is refused with 405, and nobody is asked who he is.
+	Auth *Auth
 
 	// Open is called for each INVITE that could be accepted, in a goroutine of
 	// its own, and returns the dialog's session. Its error refuses the INVITE:
@@ -62,10 +67,17 @@ type Config struct {
 
 	MaxDialogs     int           // 200,000 if zero; more are refused with 503
 	MaxConnections int           // 100,000 if zero; more are closed at once
+	MaxInvites     int           // that are kept for their repetitions, half a minute at most, 20,000 if zero; more are refused with 503
 	MaxRequests    int           // that wait in one dialog, 32 if zero; more are refused with 503
 	MaxEvents      int           // that wait in one dialog, 256 if zero; more end it
 	RequestTimeout time.Duration // from a request's arrival to its answer, 30 s if zero
 	EventHold      time.Duration // how long events wait for an answer at most, 10 s if zero
+
+	// What one peer may take: an IPv4 address, or the first 64 bits of an IPv6
+	// address. A proxy is one peer for all its clients.
+	MaxPeerDialogs     int // 100,000 if zero; more are refused with 503
+	MaxPeerConnections int // 10,000 if zero; more are closed at once
+	MaxPeerRequests    int // per second, and at once, 10,000 if zero; more are refused with 503, but for ACK, CANCEL and a dialog's BYE
 }
 
 // A Session is what a client's dialog works on: the services that it asks for,
@@ -91,8 +103,12 @@ type Server struct {
 	log   *slog.Logger
 	stats counters
 	bad   quietLog
+	rates rates
 
 	newTag func() string // of dialogs
+
+	auth     *authority // nil: REGISTER is not for us
+	bindings registrar
 
 	ctx    context.Context // of all requests; ends when the server stops
 	cancel context.CancelFunc
@@ -101,7 +117,8 @@ type Server struct {
 	dialogs  map[string]*Dialog   // by our tag
 	invites  map[string]*inviteTx // by transaction
 	byTag    map[string]*inviteTx // of first INVITEs, by our tag
-	open     int                  // dialogs that have not ended
+	open     int                  // dialogs that open or have not ended
+	openOf   tally                // the same, per peer
 	draining bool
 	working  int           // dialogs with a request in service
 	idle     chan struct{} // closed when working falls to zero while draining
@@ -145,6 +162,10 @@ func NewServer(cfg Config) (*Server, error) {
 	cfg.MinSE = min(cfg.MinSE, cfg.SessionExpires)
 	set(&cfg.MaxDialogs, 200_000)
 	set(&cfg.MaxConnections, 100_000)
+	set(&cfg.MaxInvites, 20_000)
+	set(&cfg.MaxPeerDialogs, 100_000)
+	set(&cfg.MaxPeerConnections, 10_000)
+	set(&cfg.MaxPeerRequests, 10_000)
 	set(&cfg.MaxRequests, 32)
 	set(&cfg.MaxEvents, 256)
 	set(&cfg.RequestTimeout, 30*time.Second)
@@ -153,13 +174,20 @@ func NewServer(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log, newTag: newTag,
+		cfg: cfg, log: cfg.Log, newTag: newTag, rates: newRates(cfg.MaxPeerRequests), openOf: tally{},
 		dialogs: map[string]*Dialog{}, invites: map[string]*inviteTx{}, byTag: map[string]*inviteTx{},
 		done: make(chan struct{}),
 	}
+	if cfg.Auth != nil {
+		var err error
+		if s.auth, err = newAuthority(*cfg.Auth); err != nil {
+			return nil, err
+		}
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.core.init(hostNetwork{}, cfg.Log, cfg.TLS, cfg.Advertise)
-	s.gate.peers, s.gate.maxConns, s.gate.refused = cfg.Peers, cfg.MaxConnections, s.turnedAway
+	s.gate.peers, s.gate.refused = cfg.Peers, s.turnedAway
+	s.gate.maxConns, s.gate.maxPeerConns = cfg.MaxConnections, cfg.MaxPeerConnections
 	s.core.arrived, s.core.served = s.arrived, s.serve
 	s.core.malformed, s.core.panicked = s.malformed, s.panicked
 	return s, nil
@@ -258,6 +286,7 @@ func (s *Server) stop() {
 			d.end(ErrShutdown, false, nil)
 		}
 		s.core.halt()
+		s.bindings.close()
 		s.core.close()
 		s.mu.Lock()
 		for _, tx := range s.invites {
@@ -301,11 +330,17 @@ func (s *Server) work(delta int) {
 	}
 }
 
-// respond writes the answer to a request and counts it.
+// respond writes the answer to a request, other than that to an INVITE which is
+// kept, and counts it. sipgo would keep the request with it, to repeat it: but a
+// dialog does that itself, and what has no dialog is answered the same again (RFC
+// 3261 §8.2.7), except a registration.
 func (s *Server) respond(tx *sip.ServerTx, m *message, a answer, tag string) {
 	s.stats.answered(m.method, a.status)
 	if err := tx.Respond(m.response(a, tag)); err != nil {
 		s.log.Debug("answer not sent", "peer", m.flow.peer, "error", err)
+	}
+	if m.method != register || a.status >= 300 {
+		tx.Terminate()
 	}
 }
 
@@ -326,6 +361,9 @@ func (s *Server) arrived(t *ticket) {
 		t.answer = &answer{status: 481} // where sipgo knows its INVITE it does not ask us
 		return
 	}
+	if t.limited = !s.rates.allow(m.flow.peer.Addr()); t.limited {
+		s.turnedAway(m.flow.network, m.flow.peer.Addr(), errPeerRequests)
+	}
 	if bad := unsupported(m); bad != "" {
 		t.answer = &answer{status: 420, headers: "Unsupported: " + bad + "\r\n"}
 		return
@@ -338,16 +376,21 @@ func (s *Server) arrived(t *ticket) {
 	}
 	scheme := strings.ToLower(m.uri.Scheme)
 	switch {
-	case !known(m.method):
-		t.answer = &answer{status: 405, headers: allowLine}
+	case t.limited && m.method != invite:
+		t.answer = &busy
+	case m.method == register && s.auth != nil: // answered by serve
+	case m.method == register, !known(m.method):
+		t.answer = &answer{status: 405, headers: s.allowLine()}
 	case m.toTag != "":
 		t.answer = &answer{status: 481}
 	case scheme != "sip" && scheme != "sips" && scheme != "tel" && scheme != "":
 		t.answer = &answer{status: 416}
 	case m.method == invite:
 		again := false
-		if t.invite, again = s.inviteFor(m, t.branch); again {
+		if t.invite, again = s.inviteFor(t); again {
 			t.again, t.invite, t.branch = true, nil, t.invite.brand
+		} else if t.invite == nil {
+			t.answer = &busy
 		}
 	case m.method == options:
 		a := s.capabilities()
@@ -378,6 +421,8 @@ func (s *Server) serve(t *ticket, tx *sip.ServerTx) {
 		t.job.dialog.deposit(t.job, t.m, tx)
 	case t.invite != nil && t.m.toTag == "":
 		s.invited(t.invite, tx)
+	case t.m.method == register:
+		s.respond(tx, t.m, s.registered(t.m), statelessTag(t.m))
 	default:
 		tx.Terminate() // a repetition that was answered and acknowledged
 	}
@@ -409,7 +454,7 @@ func (s *Server) reject(t *ticket, tx *sip.ServerTx) {
 
 func known(method string) bool {
 	switch method {
-	case invite, ack, bye, cancel, info, update, options:
+	case invite, ack, bye, cancel, info, update, options, register:
 		return true
 	}
 	return false
@@ -422,13 +467,21 @@ const (
 
 // capabilities answers OPTIONS (RFC 3261 §11.2).
 func (s *Server) capabilities() answer {
-	a := answer{status: 200, headers: allowLine + acceptLine + "Supported: timer\r\n" + s.agentLine()}
+	a := answer{status: 200, headers: s.allowLine() + acceptLine + "Supported: timer\r\n" + s.agentLine()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
 		a = answer{status: 503, headers: "Retry-After: 10\r\n"}
 	}
 	return a
+}
+
+// allowLine lists what is allowed outside of dialogs.
+func (s *Server) allowLine() string {
+	if s.auth == nil {
+		return allowLine
+	}
+	return "Allow: " + allow + ", " + register + "\r\n"
 }
 
 func (s *Server) agentLine() string {
@@ -475,11 +528,45 @@ func (s *Server) panicked(where string, value any, stack []byte) {
 	s.log.Error("panic", "where", where, "panic", fmt.Sprint(value), "stack", string(stack))
 }
 
-func (s *Server) turnedAway(network string, peer netip.Addr, why string) {
+// turnedAway records what a peer, or a request of it, was refused for.
+func (s *Server) turnedAway(network string, peer netip.Addr, why error) {
 	if n, ok := s.bad.tell(peer, time.Now()); ok {
-		s.log.Warn("peer refused", "peer", peer, "transport", network, "reason", headerText(clip(why)), "more", n)
+		s.log.Warn("peer refused", "peer", peer, "transport", network, "reason", headerText(clip(why.Error())), "more", n)
 	}
-	s.stats.refused.Add(1)
+	switch why {
+	case errPeerConnections:
+		s.stats.limitedConnections.Add(1)
+	case errPeerDialogs:
+		s.stats.limitedDialogs.Add(1)
+	case errPeerRequests:
+		s.stats.limitedRequests.Add(1)
+	default:
+		s.stats.refused.Add(1)
+	}
+}
+
+// admit takes a place among the dialogs for a peer, until vacate.
+func (s *Server) admit(network string, peer netip.Addr) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.draining:
+		return answer{status: 503, headers: "Retry-After: 10\r\n"}
+	case s.open >= s.cfg.MaxDialogs:
+		return answer{status: 503, headers: "Retry-After: 60\r\n"}
+	case s.openOf.of(peer) >= s.cfg.MaxPeerDialogs:
+		defer s.turnedAway(network, peer, errPeerDialogs)
+		return answer{status: 503, headers: "Retry-After: 60\r\n"}
+	}
+	s.open++
+	s.openOf.add(peer, +1)
+	return answer{status: 200}
+}
+
+// vacate gives the place back. s.mu is held.
+func (s *Server) vacate(d *Dialog) {
+	s.open--
+	s.openOf.add(d.Peer.Addr(), -1)
 }
 
 // quietLog lets one line per peer and interval through.
@@ -520,7 +607,7 @@ func (q *quietLog) tell(peer netip.Addr, now time.Time) (more int, ok bool) {
 
 // Stats are a server's counters, for metrics.
 type Stats struct {
-	Dialogs     int // open now
+	Dialogs     int // open now, or opening
 	Connections int // TCP and TLS, open now
 
 	Opened, Ended uint64             // dialogs
@@ -529,6 +616,13 @@ type Stats struct {
 	Malformed     uint64             // messages that could not be read
 	Refused       uint64             // peers and connections turned away
 	Panics        uint64             // in sessions, or ours
+
+	// Refused for a limit of their peer.
+	LimitedConnections, LimitedDialogs, LimitedRequests uint64
+
+	Registrations int    // bindings now
+	Challenges    uint64 // 401 to requests with no credentials, or with a nonce that is used up
+	AuthFailures  uint64 // 401 to a wrong name or password
 
 	EventsSent       uint64 // INFOs sent
 	EventsAnswered   uint64 // by a 2xx
@@ -546,6 +640,8 @@ type Outcome struct {
 
 type counters struct {
 	opened, ended, repeated, malformed, refused, panics                          atomic.Uint64
+	limitedConnections, limitedDialogs, limitedRequests                          atomic.Uint64
+	challenged, authFailed                                                       atomic.Uint64
 	sent, eventsAnswered, eventsRefused, unanswered, eventsDropped, eventsForced atomic.Uint64
 
 	mu       sync.Mutex
@@ -574,6 +670,8 @@ func (s *Server) Stats() Stats {
 		Dialogs: open, Connections: s.connections(),
 		Opened: c.opened.Load(), Ended: c.ended.Load(), Repeated: c.repeated.Load(),
 		Malformed: c.malformed.Load(), Refused: c.refused.Load(), Panics: c.panics.Load(),
+		LimitedConnections: c.limitedConnections.Load(), LimitedDialogs: c.limitedDialogs.Load(), LimitedRequests: c.limitedRequests.Load(),
+		Registrations: s.bindings.count(), Challenges: c.challenged.Load(), AuthFailures: c.authFailed.Load(),
 		EventsSent: c.sent.Load(), EventsAnswered: c.eventsAnswered.Load(), EventsRefused: c.eventsRefused.Load(),
 		EventsUnanswered: c.unanswered.Load(), EventsDropped: c.eventsDropped.Load(), EventsHeld: c.eventsForced.Load(),
 		Requests: map[Outcome]uint64{},

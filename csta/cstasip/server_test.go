@@ -107,6 +107,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"CANCEL of nothing":             {cancel, "", nil, "", 481, ""},
 		"another method":                {"SUBSCRIBE", "", nil, "", 405, "allow: " + allow},
 		"another method in a dialog":    {"REFER", "", nil, "nobody", 405, "allow: " + allow},
+		"REGISTER, and no registrar":    {"REGISTER", "", nil, "", 405, "allow: " + allow},
 		"a method that nobody knows":    {"FROBNICATE", "", nil, "", 405, "allow: " + allow},
 		"OPTIONS":                       {options, "", nil, "", 200, "accept: application/csta+xml"},
 		"OPTIONS lists methods":         {options, "", nil, "", 200, "allow: " + allow},
@@ -360,12 +361,12 @@ func TestMalformedMessages(t *testing.T) {
 		status int // zero: no answer
 	}{
 		"no SIP at all":         {func(string) string { return "GET / HTTP/1.1\r\n\r\n" }, 0},
-		"no Call-ID":            {func(m string) string { return strings.Replace(m, "Call-ID", "Call-It", 1) }, 0},
+		"no Call-ID":            {func(m string) string { return strings.Replace(m, "Call-ID", "Call-It", 1) }, 400},
 		"two Call-IDs":          {func(m string) string { return strings.Replace(m, "CSeq", "i: "+secret+"\r\nCSeq", 1) }, 400},
 		"CSeq of another":       {func(m string) string { return strings.Replace(m, "1 OPTIONS", "1 INVITE", 1) }, 400},
 		"CSeq too large":        {func(m string) string { return strings.Replace(m, "1 OPTIONS", "2147483648 OPTIONS", 1) }, 400},
 		"CSeq of one word":      {func(m string) string { return strings.Replace(m, "1 OPTIONS", "OPTIONS", 1) }, 400},
-		"no From":               {func(m string) string { return strings.Replace(m, "From:", "Form:", 1) }, 0},
+		"no From":               {func(m string) string { return strings.Replace(m, "From:", "Form:", 1) }, 400},
 		"another version":       {func(m string) string { return strings.Replace(m, " SIP/2.0\r\n", " SIP/7.0\r\n", 1) }, 505},
 		"body shorter":          {func(m string) string { return strings.Replace(m, "Length: 0", "Length: 100", 1) + secret }, 400},
 		"negative length":       {func(m string) string { return strings.Replace(m, "Length: 0", "Length: -1", 1) + secret }, 400},
@@ -454,6 +455,24 @@ func TestStream(t *testing.T) {
 	if n, err := raw.Read(pong); err != nil || string(pong[:n]) != "\r\n" {
 		t.Errorf("a ping was answered with %q, %v", pong[:n], err)
 	}
+}
+
+// A start line that comes in two pieces, the second with more than one read
+// takes.
+func TestStreamInLargePieces(t *testing.T) {
+	bubble(t, tcpNet, nil, nil, func(t *testing.T, b *memBench) {
+		const requests = 20
+		var text strings.Builder
+		for i := range requests {
+			text.WriteString(b.c.write(info, 2+i, "<!--"+strings.Repeat("x", 2000)+"-->"+snapshot(i)))
+		}
+		b.p.send(text.String()[:20])
+		synctest.Wait()
+		b.p.send(text.String()[20:])
+		for i := range requests {
+			b.p.response(200, info, uint32(2+i))
+		}
+	})
 }
 
 // A connection without a dialog is closed when it is idle, one that stops in the

@@ -1,8 +1,12 @@
 package cstasip
 
 import (
+	"bytes"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // What this package reads of SIP's grammar itself (RFC 3261 §25.1). sipgo's
@@ -35,21 +39,23 @@ func index(s string, c byte) int {
 	return -1
 }
 
-// split yields the elements of a comma-separated header value, trimmed.
-func split(s string) []string {
+// elements returns what stands between the commas of a header value, trimmed.
+func elements(s string) []string {
 	var list []string
-	for s != "" {
-		head, i := s, index(s, ',')
-		if i >= 0 {
-			head, s = s[:i], s[i+1:]
-		} else {
-			s = ""
+	for {
+		i := index(s, ',')
+		if i < 0 {
+			return append(list, strings.TrimSpace(s))
 		}
-		if head = strings.TrimSpace(head); head != "" {
-			list = append(list, head)
-		}
+		list = append(list, strings.TrimSpace(s[:i]))
+		s = s[i+1:]
 	}
-	return list
+}
+
+// split returns the elements of a comma-separated header value; empty ones,
+// which RFC 3261 §7.3.1 does not have, are passed over.
+func split(s string) []string {
+	return slices.DeleteFunc(elements(s), func(e string) bool { return e == "" })
 }
 
 // nameAddr cuts a From, To, Contact, Route or Record-Route value into the URI
@@ -67,6 +73,9 @@ func nameAddr(s string) (uri, params string, ok bool) {
 		uri, rest = s, ""
 		if i := strings.IndexByte(s, ';'); i >= 0 {
 			uri, rest = s[:i], s[i:]
+		}
+		if strings.ContainsAny(uri, "\"<>") {
+			return "", "", false // a quoted string that does not end
 		}
 	}
 	uri = strings.TrimSpace(uri)
@@ -105,6 +114,10 @@ func uriParam(uri, name string) (value string, ok bool) {
 	_, params, _ := strings.Cut(rest, ";")
 	return param(params, name)
 }
+
+// sipScheme reports whether a scheme, in lower case, is one whose URIs name a
+// host.
+func sipScheme(scheme string) bool { return scheme == "sip" || scheme == "sips" }
 
 // uriUser returns the user part of a SIP URI as written, or the number of a
 // tel URI with its parameters.
@@ -163,6 +176,16 @@ func hostPort(s string) (host string, port int, ok bool) {
 		return "", 0, false
 	}
 	return host, int(n), true
+}
+
+// parseCSeq cuts a CSeq value (RFC 3261 §20.16).
+func parseCSeq(s string) (n uint32, method string, ok bool) {
+	fields := strings.Fields(s)
+	if len(fields) != 2 {
+		return 0, "", false
+	}
+	number, err := strconv.ParseUint(fields[0], 10, 31)
+	return uint32(number), fields[1], err == nil
 }
 
 // A via is what is needed of one Via element (RFC 3261 §20.42).
@@ -227,6 +250,65 @@ func unquote(s string) string {
 		b.WriteByte(s[i])
 	}
 	return b.String()
+}
+
+// A startLine makes the first lines of messages such that sipgo's parser takes
+// them. It gives a message up, and with it the stream, over a request line that
+// is not three words, a URI it cannot read, a scheme with anything but letters in
+// it, and a status beyond 65,535. But where the message ends can be told, and a
+// request has an answer: 400, and 416 for a scheme that is legal.
+type startLine struct {
+	good []byte // the last request line that needed nothing: most are the same
+}
+
+// These stand in for Request-URIs that sipgo does not read: one that is refused
+// for having no host, and one of a scheme that nobody serves.
+const (
+	malformedURI = "sip:?"
+	foreignURI   = "x:x"
+)
+
+// fix returns the line, or what stands in for it, in place.
+func (l *startLine) fix(line []byte) []byte {
+	if bytes.Equal(line, l.good) {
+		return line
+	}
+	method, rest, ok := bytes.Cut(line, []byte(" "))
+	if !ok {
+		return line
+	}
+	if bytes.HasPrefix(method, []byte("SIP/")) {
+		if status, _, _ := bytes.Cut(rest, []byte(" ")); len(status) > 3 {
+			return append(line[:len(method)], " 0 \r\n"...)
+		}
+		return line
+	}
+	stand := malformedURI
+	if uri, version, _ := bytes.Cut(bytes.TrimRight(rest, "\r\n"), []byte(" ")); bytes.HasPrefix(version, []byte("SIP/")) && bytes.IndexByte(version, ' ') < 0 {
+		var u sip.Uri
+		if sip.ParseUri(string(uri), &u) == nil && !u.Wildcard {
+			l.good = append(l.good[:0], line...)
+			return line
+		}
+		if scheme, _, ok := bytes.Cut(uri, []byte(":")); ok && legalScheme(scheme) && !sipScheme(strings.ToLower(string(scheme))) {
+			stand = foreignURI
+		}
+	}
+	if stand += " SIP/2.0\r\n"; len(stand) > len(rest) {
+		return line
+	}
+	return append(line[:len(method)+1], stand...)
+}
+
+// legalScheme reports whether a URI's scheme is one by RFC 3986 §3.1.
+func legalScheme(s []byte) bool {
+	for i, c := range s {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || !('0' <= c && c <= '9') && c != '+' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return len(s) > 0
 }
 
 // hasToken reports whether a comma-separated list holds the token.

@@ -20,7 +20,7 @@ func TestNameAddr(t *testing.T) {
 		`<>`:                                     {"", "", false},
 		``:                                       {"", "", false},
 		`<sip:a@b> tag=1`:                        {"", "", false},
-		`"unterminated <sip:a@b>`:                {"\"unterminated <sip:a@b>", "", true},
+		`"unterminated <sip:a@b>`:                {"", "", false},
 		`<sip:alice@lab.example:33924;maddr=1>;p=r`: {"sip:alice@lab.example:33924;maddr=1", "p=r", true},
 	} {
 		uri, params, ok := nameAddr(value)

@@ -140,10 +140,11 @@ func splitListen(s string) (network, address string, err error) {
 
 // A gate is what a listener or socket asks about the peers that come.
 type gate struct {
-	log      *slog.Logger
-	peers    func(netip.Addr) bool
-	maxConns int
-	refused  func(network string, peer netip.Addr, why string) // for the record
+	log     *slog.Logger
+	peers   func(netip.Addr) bool
+	refused func(network string, peer netip.Addr, why error) // for the record
+
+	maxConns, maxPeerConns int // zero: no limit
 
 	// garbled is told what could not be parsed: a datagram that came by s, or, b
 	// and s being nil, something on a connection.
@@ -154,22 +155,22 @@ func (g *gate) admits(network string, peer netip.Addr) bool {
 	if g.peers == nil || g.peers(peer) {
 		return true
 	}
-	g.refused(network, peer, "not a peer")
+	g.refused(network, peer, errNotPeer)
 	return false
 }
 
 // A socket is a UDP socket, read by sipgo.
 type socket struct {
 	packetConn
-	c      *core
-	local  netip.AddrPort
-	addr   *address
-	sentBy sync.Map // of core.sentBy
+	c     *core
+	local netip.AddrPort
+	addr  *address
 
 	reading chan struct{} // closed when sipgo reads, and so knows it
 	once    sync.Once
 
-	buf []byte // of one datagram; the reader's
+	buf   []byte // of one datagram; the reader's
+	start startLine
 
 	mu   sync.Mutex
 	from *address // of the datagram that is being parsed
@@ -184,20 +185,18 @@ func newSocket(p packetConn, c *core) *socket {
 
 func (s *socket) LocalAddr() net.Addr { return s.addr }
 
-// parsed notes that the datagram from the address has become a message. It is
-// called by the reader, and reports whether it is this socket's.
-func (s *socket) parsed(from netip.AddrPort) bool {
+// parsed notes that the datagram has become a message, and returns its sender. It
+// is called by the reader.
+func (s *socket) parsed() *address {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen || s.from.AddrPort != from {
-		return false
-	}
 	s.seen = true
-	return true
+	return s.from
 }
 
 // ReadFrom returns the next datagram of a peer. It is called when what it
-// returned before was parsed, or was dropped because it could not be.
+// returned before was parsed, or was dropped because it could not be. The address
+// that it returns is the socket's own: sipgo remembers each that it sees.
 func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 	s.once.Do(func() { close(s.reading) })
 	s.mu.Lock()
@@ -228,13 +227,18 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 		if len(data) == 0 {
 			continue
 		}
+		if i := bytes.IndexByte(data, '\n') + 1; i > 0 {
+			line := s.start.fix(data[:i])
+			i -= len(line)
+			copy(data[i:], line)
+			data = data[i:]
+		}
 		s.mu.Lock()
 		if s.from.AddrPort != from {
 			s.from = newAddress(udpNet, from)
 		}
 		s.size = copy(s.buf, data)
 		s.seen = false
-		addr := s.from
 		s.mu.Unlock()
 		if s.size > len(b) {
 			// sipgo's buffer: the parser will not get it whole.
@@ -244,7 +248,7 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 			s.c.gate.garbled(udpNet, from, s.buf[:s.size], s)
 			continue
 		}
-		return copy(b, s.buf[:s.size]), addr, nil
+		return copy(b, s.buf[:s.size]), s.addr, nil
 	}
 }
 
@@ -264,7 +268,6 @@ type conn struct {
 	c             *core
 	network       string
 	local, remote *address
-	sentBy        sync.Map // of core.sentBy
 
 	users  atomic.Int32 // dialogs that go over it
 	heard  atomic.Int64 // when the last message came, in Unix nanoseconds
@@ -275,6 +278,7 @@ type conn struct {
 	shaken bool // the handshake is over
 	ended  bool // the peer, or a time-out, has ended it
 	frame  boundary
+	rest   []byte    // of a message's beginning, which did not fit
 	began  time.Time // when the message that is being read began; zero between messages
 }
 
@@ -292,7 +296,12 @@ func (c *conn) Read(b []byte) (int, error) {
 		}
 		c.shaken = true
 	}
-	for {
+	if len(c.rest) > 0 {
+		n := copy(b, c.rest)
+		c.rest = c.rest[n:]
+		return n, nil
+	}
+	for c.frame.state != lost {
 		deadline := time.Unix(0, c.heard.Load()).Add(idleTimeout)
 		if c.frame.inside() {
 			deadline = c.began.Add(messageTimeout)
@@ -322,16 +331,19 @@ func (c *conn) Read(b []byte) (int, error) {
 			c.began = time.Now()
 		}
 		if data := c.frame.filter(b[:n]); len(data) > 0 {
-			return len(data), nil
+			n := copy(b, data)
+			c.rest = bytes.Clone(data[n:])
+			return n, nil
 		}
 	}
+	return 0, io.EOF // Close reports it
 }
 
 func (c *conn) handshake(secure *tls.Conn) error {
 	ctx, stop := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer stop()
 	if err := secure.HandshakeContext(ctx); err != nil {
-		c.c.gate.refused(tlsNet, c.remote.Addr(), err.Error())
+		c.c.gate.refused(tlsNet, c.remote.Addr(), err)
 		return err
 	}
 	if certs := secure.ConnectionState().PeerCertificates; len(certs) > 0 {
@@ -370,28 +382,38 @@ func (c *conn) shut() {
 	c.c.spawn(func() { c.c.lost(c) })
 }
 
-// A boundary follows where messages end in a stream and takes out the line ends
-// between them. SIPE sends a bare LF behind a message without body. sipgo takes
-// it for the first octet of the next method, and where a keep-alive follows it
-// for a start line without SIP: then it closes the connection. The framing stays
-// sipgo's; what this finds wrong it lets pass.
+// A boundary follows where messages end in a stream, takes out the line ends
+// between them and puts their start lines right. SIPE sends a bare LF behind a
+// message without body. sipgo takes it for the first octet of the next method, and
+// where a keep-alive follows it for a start line without SIP: then it closes the
+// connection. The framing stays sipgo's; what this finds wrong it lets pass.
 type boundary struct {
-	state int    // of the three below
+	state int    // of those below
 	left  int    // octets of the body to come
-	size  int    // Content-Length so far
-	line  []byte // the beginning of the header line being read
+	size  int    // Content-Length; -1: none so far
+	folds bool   // the value of Content-Length is in the next line
+	bad   bool   // Content-Length does not tell where the message ends
+	line  []byte // the start line so far, or the beginning of the header line being read
+	start startLine
 }
 
 const (
 	betweenMessages = iota
+	inStart
 	inHead
 	inBody
+	lost // nothing is to follow
 )
+
+// maxStartLine bounds what is kept of a start line that comes in pieces. A longer
+// one passes as it is.
+const maxStartLine = 4 << 10
 
 func (b *boundary) inside() bool { return b.state != betweenMessages }
 
-// filter returns data without what does not belong to a message, in place. A
-// keep-alive between messages passes, for sipgo to answer.
+// filter returns data without what does not belong to a message, in place unless a
+// start line is among it that began earlier. A keep-alive between messages
+// passes, for sipgo to answer.
 func (b *boundary) filter(data []byte) []byte {
 	if !b.inside() && len(bytes.Trim(data, "\r\n")) == 0 {
 		if len(data) >= 4 {
@@ -399,13 +421,29 @@ func (b *boundary) filter(data []byte) []byte {
 		}
 		return nil
 	}
+	if b.state == inStart {
+		data = append(b.line, data...)
+		b.line = nil
+	}
 	out := data[:0]
 	for len(data) > 0 {
 		switch b.state {
 		case betweenMessages:
 			data = bytes.TrimLeft(data, "\r\n")
 			if len(data) > 0 {
-				b.state, b.size = inHead, 0
+				b.state, b.size = inStart, -1
+			}
+		case inStart:
+			n := bytes.IndexByte(data, '\n') + 1
+			switch {
+			case n > maxStartLine, n == 0 && len(data) > maxStartLine:
+				b.state = inHead
+			case n == 0:
+				b.line = bytes.Clone(data)
+				return out
+			default:
+				out, data = append(out, b.start.fix(data[:n])...), data[n:]
+				b.state = inHead
 			}
 		case inHead:
 			n := bytes.IndexByte(data, '\n') + 1
@@ -420,11 +458,14 @@ func (b *boundary) filter(data []byte) []byte {
 			if !whole {
 				break
 			}
-			line := bytes.TrimSpace(b.line)
-			b.line = b.line[:0]
-			if len(line) > 0 {
-				b.header(line)
+			if len(bytes.TrimRight(b.line, "\r\n")) > 0 {
+				b.header(b.line)
+				b.line = b.line[:0]
 				break
+			}
+			if b.bad {
+				b.state = lost
+				return out[:len(out)-n] // without its empty line the message has no end
 			}
 			if b.left = b.size; b.left > 0 {
 				b.state = inBody
@@ -438,21 +479,29 @@ func (b *boundary) filter(data []byte) []byte {
 			if b.left -= n; b.left == 0 {
 				b.state = betweenMessages
 			}
+		case lost:
+			return out
 		}
 	}
 	return out
 }
 
+// header takes a header line, of which only Content-Length is of interest.
 func (b *boundary) header(line []byte) {
 	name, value, ok := bytes.Cut(line, []byte(":"))
-	if !ok {
+	if folded := line[0] == ' ' || line[0] == '\t'; folded && b.folds {
+		value = line
+	} else if name := string(bytes.TrimSpace(name)); folded || !ok || name != "l" && name != "L" && !strings.EqualFold(name, "content-length") {
+		b.folds = false
 		return
 	}
-	if name := string(bytes.TrimSpace(name)); len(name) == 1 && strings.EqualFold(name, "l") || strings.EqualFold(name, "content-length") {
-		if n, err := strconv.Atoi(string(bytes.TrimSpace(value))); err == nil && n > 0 {
-			b.size = n
-		}
+	value = bytes.TrimSpace(value)
+	if b.folds = len(value) == 0; b.folds {
+		return
 	}
+	n, err := strconv.Atoi(string(value))
+	b.bad = b.bad || err != nil || n < 0 || b.size >= 0
+	b.size = n
 }
 
 // A listener is a TCP or TLS listener, accepted from by sipgo.
@@ -493,7 +542,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			continue
 		}
 		if err := l.c.remember(c); err != nil {
-			l.c.gate.refused(l.network, c.remote.Addr(), err.Error())
+			l.c.gate.refused(l.network, c.remote.Addr(), err)
 			_ = raw.Close()
 			continue
 		}

@@ -58,6 +58,7 @@ func (d *Driver) callerIs(ch *channel, called csta.ExtendedDeviceID, f ami.Field
 			pres = d.get(ch, "CALLERID(pres)")
 		}
 		ch.number = callerNumber(f.Get("CallerIDNum"), pres)
+		called.DeviceIdentifier.Dialled = false // the trunk presents it
 	}
 	d.calls.Originated(c.id, ch.party(), called, pbx.CauseNewCall)
 }

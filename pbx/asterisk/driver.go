@@ -82,6 +82,7 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.monitorStart)
 	csta.Handle(m, d.monitorStop)
 	csta.Handle(m, d.snapshotDevice)
+	csta.Handle(m, d.snapshotCall)
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
 		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{},
 		&csta.ConnectionClearedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
@@ -264,6 +265,15 @@ func (d *Driver) snapshotDevice(ctx context.Context, req *csta.SnapshotDevice) (
 		return nil, err
 	}
 	return d.calls.SnapshotDevice(req.SnapshotObject.ID), nil
+}
+
+// snapshotCall is the same of one call.
+func (d *Driver) snapshotCall(ctx context.Context, req *csta.SnapshotCall) (*csta.SnapshotCallResponse, error) {
+	if err := d.take(ctx); err != nil {
+		return nil, err
+	}
+	defer d.done()
+	return d.calls.SnapshotCall(req.SnapshotObject)
 }
 
 // line checks that the device is a line of the PBX. Whether a phone is there is

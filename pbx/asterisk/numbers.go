@@ -24,13 +24,14 @@ func destination(id csta.DeviceID, value string) (string, error) {
 	return id.ID, nil
 }
 
-// shown returns the party that the number is.
+// shown returns the party that a number of the dialplan is.
 func (d *Driver) shown(number string) csta.ExtendedDeviceID {
 	if number == "" {
 		return csta.NotKnown()
 	}
 	p := csta.Party(strings.Clone(number))
 	p.DeviceIdentifier.External = !d.lines.match(number)
+	p.DeviceIdentifier.Dialled = true
 	return p
 }
 

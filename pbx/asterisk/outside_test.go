@@ -47,7 +47,7 @@ func TestOutside(t *testing.T) {
 	alice.Dial("96135550100")
 	trunk.Wait("incoming 1001")
 	d := wait[*csta.DeliveredEvent](b, "1001")
-	if d.AlertingDevice.String() != "96135550100" || !d.AlertingDevice.DeviceIdentifier.External || d.Connection.DeviceID.ID == "96135550100" {
+	if d.AlertingDevice.String() != "96135550100" || !d.AlertingDevice.DeviceIdentifier.External || !d.AlertingDevice.DeviceIdentifier.Dialled || d.Connection.DeviceID.ID == "96135550100" {
 		t.Errorf("%+v", d)
 	}
 	trunk.Answer()

@@ -110,7 +110,7 @@ func (d *Driver) singleStepTransferCall(ctx context.Context, req *csta.SingleSte
 		return nil, err
 	}
 	id := req.ActiveCall
-	resp := &csta.SingleStepTransferCallResponse{}
+	resp := &csta.SingleStepTransferCallResponse{TransferredCall: csta.ConnectionID{CallID: id.CallID}}
 	err = d.attempt(ctx, func() error {
 		_, conn, err := d.calls.Require(id, "invalidActiveConnectionState", pbx.Connected, pbx.Hold, pbx.Alerting)
 		if err != nil {

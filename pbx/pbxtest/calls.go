@@ -2,6 +2,7 @@ package pbxtest
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"rccgw/csta"
@@ -19,6 +20,7 @@ func callScenarios() []scenario {
 		{name: "answered by client", services: services(&csta.MakeCall{}, &csta.AnswerCall{}), play: answeredByClient},
 		{name: "answered by many at once", services: services(&csta.MakeCall{}, &csta.AnswerCall{}), play: answeredAtOnce},
 		{name: "two calls side by side", services: services(&csta.MakeCall{}), play: sideBySide},
+		{name: "snapshot of a call", services: services(&csta.MakeCall{}, &csta.SnapshotCall{}), play: snapshotOfCall},
 		{name: "callIDs are new", services: services(&csta.MakeCall{}), play: callIDs},
 		{name: "busy number", services: services(&csta.MakeCall{}), needs: []Ability{Busy}, play: busyNumber},
 		{name: "busy phone", services: services(&csta.MakeCall{}), needs: []Ability{Engaged}, play: busyPhone},
@@ -214,6 +216,52 @@ func sideBySide(s *stage) {
 	s.hangsUp(s.D, two, s.C)
 	s.agree(s.A, s.B, s.C, s.D)
 	s.hangsUp(s.B, one, s.A)
+}
+
+// A call shows its devices and their states, by whatever names it: the call
+// alone or the line's connection in it. Who is not in it is refused.
+func snapshotOfCall(s *stage) {
+	call := s.ring(s.A, s.B)
+	s.shows(call, pbx.Alerting)
+	s.answer(s.B, call)
+	s.answers(s.B, call, s.A)
+	s.shows(call, pbx.Connected)
+	s.refused(s.C, &csta.SnapshotCall{SnapshotObject: s.C.conn(call, s.C)}, csta.Operation, "invalidConnectionID")
+	s.refused(s.A, &csta.SnapshotCall{SnapshotObject: csta.ConnectionID{CallID: "no-such-call"}}, csta.Operation, "invalidConnectionID")
+	s.hangsUp(s.A, call, s.B)
+	s.refused(s.A, &csta.SnapshotCall{SnapshotObject: s.A.conn(call, s.A)}, csta.Operation, "invalidConnectionID")
+}
+
+// shows checks what A and B are shown of A's call to B, at which B is in the
+// state.
+func (s *stage) shows(call string, state csta.LocalConnectionState) {
+	s.Helper()
+	for _, x := range []*actor{s.A, s.B} {
+		for _, id := range []csta.ConnectionID{x.conn(call, x), {CallID: call}} {
+			shot := ask(x, &csta.SnapshotCall{SnapshotObject: id})
+			if data := shot.CrossRefIDorSnapshotData; data == nil || data.SnapshotData == nil {
+				s.Fatalf("%s: the snapshot has no data", x.name)
+			}
+			if !x.shows(shot.CallingDevice.String(), s.A) || !x.shows(shot.CalledDevice.String(), s.B) {
+				s.Errorf("%s: the call is from %s to %s", x.name, shot.CallingDevice, shot.CalledDevice)
+			}
+			infos := shot.CrossRefIDorSnapshotData.SnapshotData.SnapshotCallResponseInfo
+			if len(infos) != 2 {
+				s.Fatalf("%s: the call of two has the connections %+v", x.name, infos)
+			}
+			for _, want := range []struct {
+				who   *actor
+				state csta.LocalConnectionState
+			}{{s.A, pbx.Connected}, {s.B, state}} {
+				i := slices.IndexFunc(infos, func(info csta.SnapshotCallResponseInfo) bool { return x.isConn(info.CallIdentifier, call, want.who) })
+				if i < 0 {
+					s.Errorf("%s: no connection of %s in %+v", x.name, want.who.name, infos)
+				} else if info := infos[i]; info.LocalConnectionInfo != want.state || !x.shows(info.DeviceOnCall.String(), want.who) {
+					s.Errorf("%s: %s is shown as %s, %s, not as %s", x.name, want.who.name, info.DeviceOnCall, info.LocalConnectionInfo, want.state)
+				}
+			}
+		}
+	}
 }
 
 func callIDs(s *stage) {

@@ -115,8 +115,8 @@ func buttonRefused(s *stage) {
 	s.unmoved()
 }
 
-// shows waits until a display of a shows the text.
-func (s *stage) shows(a *actor, text string) {
+// displays checks that a display of a shows the text.
+func (s *stage) displays(a *actor, text string) {
 	s.Helper()
 	items := ask(a, &csta.GetDisplay{Device: csta.Device(a.ID)}).DisplayList
 	if !slices.ContainsFunc(items, func(item csta.DisplayListItem) bool { return strings.TrimRight(item.ContentsOfDisplay, " ") == text }) {
@@ -127,7 +127,7 @@ func (s *stage) shows(a *actor, text string) {
 func display(s *stage) {
 	for _, text := range []string{"Back at 14:00", "Zurück um <5> & später"} {
 		ask(s.B, &csta.SetDisplay{Device: csta.Device(s.B.ID), ContentsOfDisplay: text})
-		s.shows(s.B, text)
+		s.displays(s.B, text)
 	}
 	offset := int64(10)
 	resp, err := s.try(s.B, &csta.SetDisplay{Device: csta.Device(s.B.ID), ContentsOfDisplay: "at 9", Offset: &offset})
@@ -140,7 +140,7 @@ func display(s *stage) {
 	if err := csta.Check(resp); err != nil {
 		s.Errorf("the answer to SetDisplay is not valid: %v", err)
 	}
-	s.shows(s.B, "Zurück um at 9")
+	s.displays(s.B, "Zurück um at 9")
 }
 
 func displayRefused(s *stage) {
@@ -155,7 +155,7 @@ func displayRefused(s *stage) {
 		req.Device = csta.Device(s.B.ID)
 		s.refused(s.B, req, csta.Operation)
 	}
-	s.shows(s.B, "stays")
+	s.displays(s.B, "stays")
 }
 
 // modes returns what the lamps of a do, by lamp.

@@ -115,8 +115,8 @@ func (s *stage) restore() {
 
 func linkIdle(s *stage) {
 	s.cut()
-	for _, m := range csta.Messages() {
-		if perLine(m) && s.A.Features.Supports(m) {
+	for _, m := range requests() {
+		if !monitoring(m) && s.A.Features.Supports(m) {
 			s.refused(s.A, sample(m, s.A, "none"), csta.SystemResourceAvailability, "resourceOutOfService")
 		}
 	}

@@ -2,8 +2,7 @@ package pbxtest
 
 import (
 	"context"
-	"reflect"
-	"strings"
+	"errors"
 	"time"
 
 	"rccgw/csta"
@@ -15,6 +14,7 @@ import (
 func refusalScenarios() []scenario {
 	return []scenario{
 		{name: "services that are not offered", play: notOffered},
+		{name: "services that are offered", play: offered},
 		{name: "unknown line", play: unknownLine},
 		{name: "unknown connection", play: unknownConnection},
 		{name: "malformed arguments", play: malformed},
@@ -44,75 +44,51 @@ func refusalScenarios() []scenario {
 	}
 }
 
-// sample returns a request of the type of m about a's connection in call; where
-// two are needed, both are that. What the schema requires is there.
-func sample(m csta.Message, a *actor, call string) csta.Message {
-	v := reflect.New(reflect.TypeOf(m).Elem())
-	for f, field := range v.Elem().Fields() {
-		required := strings.HasPrefix(f.Tag.Get("csta"), "required")
-		switch role := csta.Role(f.Tag.Get("number")); {
-		case f.Type == reflect.TypeFor[csta.ConnectionID]():
-			field.Set(reflect.ValueOf(csta.Connection(call, a.ID)))
-		case f.Type == reflect.TypeFor[csta.DeviceID]() && role == csta.Identity:
-			field.Set(reflect.ValueOf(csta.Device(a.ID)))
-		case f.Type == reflect.TypeFor[csta.DeviceID]() && role == csta.Destination && required:
-			field.Set(reflect.ValueOf(csta.Device(a.Number))) // refused where it counts before it is dialled
-		}
-	}
-	half := int64(50)
-	switch r := v.Interface().(type) {
-	case *csta.MakeCall:
-		r.AutoOriginate = doNotPrompt
-	case *csta.SingleStepConferenceCall:
-		r.ParticipationType = active
-	case *csta.GenerateDigits:
-		r.CharactersToSend = "1"
-	case *csta.GenerateTelephonyTones:
-		r.ToneToSend = "beep"
-	case *csta.AssociateData:
-		r.AccountCode = csta.HexBinary{0x42}
-	case *csta.SetForwarding:
-		r.ForwardingType, r.ForwardDN = immediate, csta.Device(a.Number)
-	case *csta.SetSpeakerVolume:
-		r.SpeakerVolume = &csta.Volume{VolAbs: &half}
-	case *csta.SetMicrophoneGain:
-		r.MicrophoneGain = &csta.MicrophoneGain{MicGainAbs: &half}
-	case *csta.ButtonPress:
-		r.Button = "1"
-	case *csta.SetDisplay:
-		r.ContentsOfDisplay = "text"
-	}
-	return v.Interface().(csta.Message)
-}
-
-// perLine reports whether a service is the driver's: the gateway answers for
-// status, features and monitors.
-func perLine(m csta.Message) bool {
-	switch m.(type) {
-	case *csta.GetCSTAFeatures, *csta.RequestSystemStatus, *csta.SystemStatus, *csta.MonitorStart, *csta.MonitorStop, *csta.ChangeMonitorFilter:
-		return false
-	}
-	return csta.Response(m) != nil
-}
-
 func notOffered(s *stage) {
-	for _, m := range csta.Messages() {
-		if perLine(m) && !s.A.Features.Supports(m) {
+	for _, m := range requests() {
+		if !s.A.Features.Supports(m) {
 			s.refused(s.A, sample(m, s.A, "none"), csta.Operation, "serviceNotSupported")
 		}
 	}
 }
 
+// What is offered is there: where it cannot work, it says what of the state or of
+// the arguments forbids it.
+func offered(s *stage) {
+	for _, m := range requests() {
+		if !s.A.Features.Supports(m) {
+			continue
+		}
+		req := sample(m, s.A, "no-such-call")
+		csta.Numbers(req, func(n csta.Number) {
+			if n.Role == csta.Identity {
+				n.ID.ID = noLine
+			}
+		})
+		name := csta.Name(req)
+		_, err := s.try(s.A, req)
+		e := new(csta.Error)
+		if !errors.As(err, &e) || e.Class != csta.Operation && e.Class != csta.StateIncompatibility ||
+			e.Value == "serviceNotSupported" || e.Value == "generic" {
+			s.Errorf("%s: %s is offered, and answers %v where it cannot work", s.A.name, name, err)
+		}
+	}
+	s.unmoved()
+}
+
+// noLine is a line that no bench has.
+const noLine = "799999"
+
 func unknownLine(s *stage) {
-	for _, m := range csta.Messages() {
-		if !perLine(m) || !s.A.Features.Supports(m) {
+	for _, m := range requests() {
+		if !s.A.Features.Supports(m) {
 			continue
 		}
 		req := sample(m, s.A, "none")
 		identity := false
 		csta.Numbers(req, func(n csta.Number) {
 			if n.Role == csta.Identity {
-				n.ID.ID, identity = "799999", true
+				n.ID.ID, identity = noLine, true
 			}
 		})
 		if identity {
@@ -122,17 +98,21 @@ func unknownLine(s *stage) {
 }
 
 // connected are the services that are about a connection.
-func connected() []csta.Message {
-	return services(&csta.AnswerCall{}, &csta.ClearConnection{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{}, &csta.AlternateCall{},
-		&csta.ReconnectCall{}, &csta.TransferCall{}, &csta.SingleStepTransferCall{}, &csta.DeflectCall{},
-		&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ClearCall{}, &csta.ParkCall{}, &csta.DirectedPickupCall{}, &csta.CallBack{},
-		&csta.GenerateDigits{}, &csta.GenerateTelephonyTones{}, &csta.AssociateData{})
+func connected(a *actor) (list []csta.Message) {
+	for _, m := range requests() {
+		about := false
+		csta.Connections(sample(m, a, "none"), func(*csta.ConnectionID) { about = true })
+		if about && !monitoring(m) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 var badConnections = []string{"invalidConnectionID", "invalidCallID", "invalidActiveConnectionID", "invalidHeldConnectionID", "invalidActiveCallID", "invalidHeldCallID"}
 
 func unknownConnection(s *stage) {
-	for _, m := range connected() {
+	for _, m := range connected(s.A) {
 		if s.A.Features.Supports(m) {
 			s.refused(s.A, sample(m, s.A, "no-such-call"), csta.Operation, badConnections...)
 		}
@@ -164,7 +144,7 @@ func malformed(s *stage) {
 				s.refused(s.A, req, csta.Operation)
 			}
 		}
-		for _, m := range connected() {
+		for _, m := range connected(s.A) {
 			if !s.A.Features.Supports(m) || number == "" {
 				continue // the line itself is meant
 			}
@@ -199,7 +179,7 @@ func wrongState(s *stage, a *actor, call string, forbidden ...csta.Message) {
 func clearedBefore(s *stage) {
 	call := s.talk(s.A, s.B)
 	s.hangsUp(s.A, call, s.B)
-	for _, m := range connected() {
+	for _, m := range connected(s.A) {
 		if s.A.Features.Supports(m) {
 			s.refused(s.A, sample(m, s.A, call), csta.Operation, badConnections...)
 		}

@@ -235,3 +235,7 @@ func (s *Sim) snapshotDevice(r *csta.SnapshotDevice) (*csta.SnapshotDeviceRespon
 	}
 	return s.calls.SnapshotDevice(p.Number), nil
 }
+
+func (s *Sim) snapshotCall(r *csta.SnapshotCall) (*csta.SnapshotCallResponse, error) {
+	return s.calls.SnapshotCall(r.SnapshotObject)
+}

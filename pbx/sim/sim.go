@@ -106,6 +106,7 @@ func (s *Sim) Services(m *csta.Mux) {
 	csta.Handle(m, onPhone(s, s.getLastNumberDialed))
 	s.physical(m)
 	csta.Handle(m, linked(s, s.snapshotDevice))
+	csta.Handle(m, linked(s, s.snapshotCall))
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.DigitsDialedEvent{}, &csta.OriginatedEvent{}, &csta.NetworkReachedEvent{}, &csta.OfferedEvent{},
 		&csta.QueuedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
 		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},

@@ -6,7 +6,7 @@
 //	bob.Wait("incoming 1001")
 //
 // The programs come from the folder in the environment variable RCC_TEST_ASTERISK, which .ci/asterisk fills. Without the
-// variable, Start skips the test; with it, whatever does not work is a failure.
+// variable, Start and StartBaresip skip the test; with it, whatever does not work is a failure.
 //
 // The configuration in the folder config is the one that the driver documents: rccgw.conf is the dialplan, manager.conf the AMI user,
 // with the privileges it needs and no more.
@@ -46,7 +46,7 @@ var config embed.FS
 // Options are what a test wants to be different. The zero value gives the phones 1001, 1002 and 1003.
 type Options struct {
 	Extensions []string          // the phones, 10XX
-	PJSIP      map[string]string // further lines of the endpoint of an extension
+	PJSIP      map[string]string // further lines of the endpoint of an extension, and sections behind it
 	Dialplan   string            // further lines of the context in which the phones dial
 	NoSystem   bool              // the AMI user lacks the class system: no DBPut, no PJSIPNotify
 }
@@ -76,10 +76,7 @@ type phone struct{ Extension, Password, Options string }
 // Start starts an instance and waits until it is fully booted.
 func Start(t testing.TB, o Options) *Asterisk {
 	t.Helper()
-	home := os.Getenv("RCC_TEST_ASTERISK")
-	if home == "" {
-		t.Skip("RCC_TEST_ASTERISK is not set: it names the folder that .ci/asterisk fills")
-	}
+	home := home(t)
 	// Not t.TempDir: the path of a Unix socket is short.
 	dir, err := os.MkdirTemp("", "rcc")
 	if err != nil {
@@ -102,6 +99,16 @@ func Start(t testing.TB, o Options) *Asterisk {
 	a.configure(t)
 	a.Start(t)
 	return a
+}
+
+// home returns the folder with the programs.
+func home(t testing.TB) string {
+	t.Helper()
+	home := os.Getenv("RCC_TEST_ASTERISK")
+	if home == "" {
+		t.Skip("RCC_TEST_ASTERISK is not set: it names the folder that .ci/asterisk fills")
+	}
+	return home
 }
 
 func (a *Asterisk) configure(t testing.TB) {
@@ -335,7 +342,7 @@ func freePort(t testing.TB, host string) int {
 // modules are those that are loaded; a build that lacks some does without.
 const modules = `
 res_timing_timerfd res_sorcery_config res_sorcery_memory res_sorcery_astdb res_pjproject res_pjsip res_pjsip_session
-res_pjsip_sdp_rtp res_pjsip_registrar res_pjsip_authenticator_digest res_pjsip_outbound_authenticator_digest
+res_pjsip_sdp_rtp res_pjsip_registrar res_pjsip_outbound_registration res_pjsip_authenticator_digest res_pjsip_outbound_authenticator_digest
 res_pjsip_endpoint_identifier_user res_pjsip_endpoint_identifier_ip res_pjsip_caller_id res_pjsip_diversion
 res_pjsip_dtmf_info res_pjsip_empty_info res_pjsip_header_funcs res_pjsip_nat res_pjsip_notify res_pjsip_path
 res_pjsip_pubsub res_pjsip_outbound_publish res_pjsip_mwi res_pjsip_mwi_body_generator res_pjsip_refer

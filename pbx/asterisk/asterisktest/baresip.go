@@ -40,10 +40,16 @@ type answer struct {
 // ";sip_autoanswer=yes".
 func (a *Asterisk) Baresip(t testing.TB, ext string, params ...string) *Baresip {
 	t.Helper()
-	dir, err := os.MkdirTemp(a.dir, "baresip")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := StartBaresip(t, "baresip "+ext)
+	b.Register(fmt.Sprintf("<sip:%s@%s>;auth_pass=pw%s;regint=3600%s", ext, a.SIPAddress(), ext, strings.Join(params, "")))
+	b.Wait("registered")
+	return b
+}
+
+// StartBaresip starts a phone that has no account yet; name is for the messages of the test.
+func StartBaresip(t testing.TB, name string) *Baresip {
+	t.Helper()
+	home, dir := home(t), t.TempDir()
 	ctrl := fmt.Sprintf("127.0.0.1:%d", freePort(t, "127.0.0.1"))
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -65,11 +71,11 @@ module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen %[2]s
-`, a.home, ctrl))
+`, home, ctrl))
 	write("accounts", "")
 	write("contacts", "")
-	p := spawn(t, exec.Command(filepath.Join(a.home, "bin/baresip"), "-4", "-f", dir), os.DevNull)
-	b := &Baresip{history: newHistory(t, "baresip "+ext), conn: dialChild(t, p, ctrl), answers: make(chan answer)}
+	p := spawn(t, exec.Command(filepath.Join(home, "bin/baresip"), "-4", "-f", dir), os.DevNull)
+	b := &Baresip{history: newHistory(t, name), conn: dialChild(t, p, ctrl), answers: make(chan answer)}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -79,11 +85,12 @@ ctrl_tcp_listen %[2]s
 		_ = b.conn.Close()
 		<-ended
 	})
-	// The account is made only now, so that no event is missed.
-	b.do("uanew", fmt.Sprintf("<sip:%s@%s>;auth_pass=pw%s;regint=3600%s", ext, a.SIPAddress(), ext, strings.Join(params, "")))
-	b.Wait("registered")
 	return b
 }
+
+// Register gives the phone an account, as baresip writes it: <sip:1001@host:port>;auth_pass=secret;regint=3600. The events are "registered" and
+// "baresip REGISTER_FAIL" with the reason.
+func (b *Baresip) Register(account string) { b.t.Helper(); b.do("uanew", account) }
 
 // dialChild connects to a child that has just been started, as soon as that listens.
 func dialChild(t testing.TB, p *process, addr string) net.Conn {

@@ -64,3 +64,15 @@ func (h *history) Wait(event string) string {
 		}
 	}
 }
+
+// Count returns how many events so far begin with those words, seen or not.
+func (h *history) Count(event string) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.events {
+		if rest, ok := strings.CutPrefix(e, event); ok && (rest == "" || rest[0] == ' ') {
+			n++
+		}
+	}
+	return n
+}

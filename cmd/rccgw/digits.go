@@ -1,0 +1,406 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rccgw/bus"
+	"rccgw/digitmod"
+)
+
+const digitsPath = "/api/v1/pbx/{pbx}/digits"
+
+// digitRoutes are the routes of the digit plans.
+var digitRoutes = []route{
+	{http.MethodGet, digitsPath, (*api).getDigits},
+	{http.MethodPut, digitsPath, (*api).putDigits},
+	{http.MethodPost, digitsPath + "/rules/{table}", (*api).addRule},
+	{http.MethodPut, digitsPath + "/rules/{table}/{rule}", (*api).modifyRule},
+	{http.MethodDelete, digitsPath + "/rules/{table}/{rule}", (*api).removeRule},
+	{http.MethodPost, digitsPath + "/rules/{table}/{rule}/move", (*api).moveRule},
+	{http.MethodPost, digitsPath + "/test", (*api).testDigits},
+	{http.MethodPost, digitsPath + "/check", (*api).checkDigits},
+	{http.MethodGet, digitsPath + "/history", (*api).digitsHistory},
+	{http.MethodGet, digitsPath + "/history/{revision}", (*api).pastDigits},
+	{http.MethodPost, digitsPath + "/rollback", (*api).rollbackDigits},
+	{http.MethodGet, digitsPath + "/export", (*api).exportDigits},
+	{http.MethodPost, digitsPath + "/import", (*api).importDigits},
+}
+
+// digitsBody is a plan with what there is to say about it.
+type digitsBody struct {
+	PBX      string          `json:"pbx"`
+	Source   bus.Source      `json:"source"`
+	File     string          `json:"file,omitempty"`
+	Revision uint64          `json:"revision"`
+	By       string          `json:"by"`
+	What     string          `json:"what"`
+	At       time.Time       `json:"at"`
+	Newest   uint64          `json:"newest"`
+	Problem  string          `json:"problem,omitempty"`
+	Stale    bool            `json:"stale"`
+	Plan     digitmod.Config `json:"plan"`
+}
+
+func digitsReply(s bus.DigitsState) reply {
+	return reply{revision: &s.Revision, body: digitsBody{PBX: s.PBX, Source: s.Source, File: s.File, Revision: s.Revision, By: s.By, What: s.What,
+		At: s.At.UTC(), Newest: s.Newest, Problem: s.Problem, Stale: s.Stale, Plan: s.Config}}
+}
+
+// digitsOf returns the plan of the PBX that the path names.
+func (a *api) digitsOf(r *http.Request) (*bus.Digits, error) {
+	d := a.digits[r.PathValue("pbx")]
+	if d == nil {
+		return nil, &apiError{http.StatusNotFound, fmt.Sprintf("this process has no adapter of a PBX %.40q; it has %s", r.PathValue("pbx"),
+			strings.Join(append(slices.Sorted(maps.Keys(a.digits)), "no other"), ", "))}
+	}
+	return d, nil
+}
+
+func (a *api) getDigits(r *http.Request) (reply, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	return digitsReply(d.State()), nil
+}
+
+// change makes a new revision of what f makes of the plan in force, which must
+// be the one that If-Match names. f says what it did.
+func (a *api) change(r *http.Request, f func(digitmod.Config) (c digitmod.Config, what string, err error)) (reply, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	by, err := user(r)
+	if err != nil {
+		return reply{}, err
+	}
+	match := r.Header.Get("If-Match")
+	if match == "" {
+		return reply{}, &apiError{http.StatusPreconditionRequired, "If-Match is missing: the ETag of the plan that was looked at"}
+	}
+	base, err := strconv.ParseUint(strings.Trim(match, `"`), 10, 64)
+	if err != nil {
+		return reply{}, &apiError{http.StatusBadRequest, fmt.Sprintf("If-Match %.40q: not the ETag of a plan", match)}
+	}
+	before := d.State()
+	what := ""
+	// Whoever hangs up must find the change made or not made, and not be its measure.
+	after, err := d.Change(context.WithoutCancel(r.Context()), bus.Edit{Base: base, By: by,
+		To: func(c digitmod.Config) (_ digitmod.Config, _ string, err error) {
+			c, what, err = f(c)
+			return c, what, err
+		}})
+	attrs := []any{"audit", true, "pbx", d.PBX, "by", by, "peer", r.RemoteAddr, "what", what, "old", base}
+	if err != nil {
+		a.log.Warn("digit plan not changed", append(attrs, "error", err)...)
+		return reply{}, err
+	}
+	if after.Revision != before.Revision {
+		a.log.Info("digit plan changed", append(attrs, "new", after.Revision)...)
+	}
+	return digitsReply(after), nil
+}
+
+func (a *api) putDigits(r *http.Request) (reply, error) {
+	text, err := readText(r)
+	if err != nil {
+		return reply{}, err
+	}
+	plan, err := digitmod.ReadConfig(text)
+	if err != nil {
+		return reply{}, err
+	}
+	return a.change(r, func(digitmod.Config) (digitmod.Config, string, error) { return plan, "the plan was replaced", nil })
+}
+
+func readRule(r *http.Request) (digitmod.Rule, error) {
+	text, err := readText(r)
+	if err != nil {
+		return digitmod.Rule{}, err
+	}
+	return digitmod.ReadRule(text)
+}
+
+func (a *api) addRule(r *http.Request) (reply, error) {
+	table := digitmod.Table(r.PathValue("table"))
+	rule, err := readRule(r)
+	if err != nil {
+		return reply{}, err
+	}
+	return a.change(r, func(c digitmod.Config) (digitmod.Config, string, error) {
+		c, err := c.Add(table, rule)
+		if err != nil {
+			return c, "", err
+		}
+		rules, err := c.Rules(table)
+		return c, fmt.Sprintf("%s rule %d was added", table, len(rules)), err
+	})
+}
+
+// changeRule is change for the rule that the path names.
+func (a *api) changeRule(r *http.Request, done string, f func(c digitmod.Config, t digitmod.Table, n int) (digitmod.Config, error)) (reply, error) {
+	table := digitmod.Table(r.PathValue("table"))
+	n, err := strconv.Atoi(r.PathValue("rule"))
+	if err != nil {
+		return reply{}, &apiError{http.StatusNotFound, fmt.Sprintf("rule %.40q is not a number", r.PathValue("rule"))}
+	}
+	return a.change(r, func(c digitmod.Config) (digitmod.Config, string, error) {
+		c, err := f(c, table, n)
+		return c, fmt.Sprintf("%s rule %d was %s", table, n, done), err
+	})
+}
+
+func (a *api) modifyRule(r *http.Request) (reply, error) {
+	rule, err := readRule(r)
+	if err != nil {
+		return reply{}, err
+	}
+	return a.changeRule(r, "modified", func(c digitmod.Config, t digitmod.Table, n int) (digitmod.Config, error) { return c.Modify(t, n, rule) })
+}
+
+func (a *api) removeRule(r *http.Request) (reply, error) {
+	return a.changeRule(r, "removed", digitmod.Config.Remove)
+}
+
+func (a *api) moveRule(r *http.Request) (reply, error) {
+	var body struct {
+		Direction string `json:"direction"`
+	}
+	if err := readJSON(r, &body); err != nil {
+		return reply{}, err
+	}
+	switch body.Direction {
+	case "up":
+		return a.changeRule(r, "moved up", digitmod.Config.MoveUp)
+	case "down":
+		return a.changeRule(r, "moved down", digitmod.Config.MoveDown)
+	}
+	return reply{}, &apiError{http.StatusBadRequest, fmt.Sprintf("direction %.40q is neither up nor down", body.Direction)}
+}
+
+// testBody is a number to be translated.
+type testBody struct {
+	Direction digitmod.Table  `json:"direction"`
+	Number    string          `json:"number"`
+	Role      string          `json:"role"` // see the cases below; empty: the first of the direction
+	From      digitmod.Origin `json:"from"`
+	Plan      json.RawMessage `json:"plan"` // a draft, or a text of YAML with it; none: the plan in force
+}
+
+// testedBody is what became of it.
+type testedBody struct {
+	Number   string  `json:"number"`
+	Kind     string  `json:"kind"`
+	Read     string  `json:"read"` // what went into the table
+	Rule     int     `json:"rule"` // that fired, from 1; 0: none
+	ARS      bool    `json:"ars"`
+	Revision *uint64 `json:"revision,omitempty"` // of the plan; none: the draft
+}
+
+func (a *api) testDigits(r *http.Request) (reply, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	var body testBody
+	if err := readJSON(r, &body); err != nil {
+		return reply{}, err
+	}
+	state := d.State()
+	c := state.Config
+	answer := testedBody{Revision: &state.Revision}
+	if body.Plan != nil {
+		answer.Revision = nil
+		var text string
+		if json.Unmarshal(body.Plan, &text) == nil {
+			body.Plan = []byte(text)
+		}
+		if c, err = digitmod.ReadConfig(body.Plan); err != nil {
+			return reply{}, err
+		}
+	}
+	plan, err := digitmod.New(c)
+	if err != nil {
+		return reply{}, err
+	}
+	if body.From != "" && (body.Direction != digitmod.IncomingTable || body.From != digitmod.Internal && body.From != digitmod.External) {
+		return reply{}, &apiError{http.StatusBadRequest, fmt.Sprintf("from %.40q: internal or external, of an incoming number", string(body.From))}
+	}
+	var res digitmod.Result
+	switch string(body.Direction) + " " + body.Role {
+	case "outgoing ", "outgoing destination":
+		res, err = plan.Destination(body.Number)
+	case "outgoing identity":
+		res, err = plan.Device(body.Number)
+	case "incoming ", "incoming presentation":
+		res = plan.Present(body.Number, body.From)
+	case "incoming forward":
+		res = plan.ForwardTarget(body.Number)
+	default:
+		err = &apiError{http.StatusBadRequest, fmt.Sprintf("direction %.40q, role %.40q: outgoing has destination and identity, incoming has presentation and forward",
+			string(body.Direction), body.Role)}
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	answer.Number, answer.Kind, answer.Read, answer.Rule, answer.ARS = res.Number, res.Kind.String(), res.Read.String(), res.Rule+1, res.ARS
+	return reply{body: answer}, nil
+}
+
+// checkedBody is what speaks against a draft.
+type checkedBody struct {
+	Valid    bool          `json:"valid"`
+	Mistakes []mistakeBody `json:"mistakes"`
+	Changes  []string      `json:"changes"` // to the plan in force
+}
+
+func (a *api) checkDigits(r *http.Request) (reply, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	text, err := readText(r)
+	if err != nil {
+		return reply{}, err
+	}
+	answer := checkedBody{Mistakes: []mistakeBody{}, Changes: []string{}}
+	c, err := digitmod.ReadConfig(text)
+	if err == nil {
+		answer.Changes = append(answer.Changes, digitmod.Changes(d.State().Config, c)...)
+		err = d.Check(c)
+	}
+	ms, mistaken := err.(digitmod.Mistakes)
+	if err != nil && !mistaken {
+		return reply{}, err
+	}
+	answer.Valid, answer.Mistakes = err == nil, append(answer.Mistakes, mistakeBodies(ms)...)
+	return reply{body: answer}, nil
+}
+
+// revisionBody is a revision of the history. Plan is there where one was asked
+// for by its number.
+type revisionBody struct {
+	Revision uint64           `json:"revision"`
+	At       time.Time        `json:"at"`
+	By       string           `json:"by"`
+	What     string           `json:"what"`
+	Changes  []string         `json:"changes"`
+	Problem  string           `json:"problem,omitempty"`
+	Plan     *digitmod.Config `json:"plan,omitempty"`
+}
+
+func newRevisionBody(r bus.Revision) revisionBody {
+	return revisionBody{Revision: r.Revision, At: r.At.UTC(), By: r.By, What: r.What, Changes: append([]string{}, r.Changes...), Problem: r.Problem}
+}
+
+// digitsHistory lists the revisions, the newest first.
+func (a *api) digitsHistory(r *http.Request) (reply, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	list, err := d.History(r.Context())
+	if err != nil {
+		return reply{}, err
+	}
+	revisions := []revisionBody{}
+	for _, past := range slices.Backward(list) {
+		revisions = append(revisions, newRevisionBody(past))
+	}
+	return reply{body: struct {
+		Revisions []revisionBody `json:"revisions"`
+	}{revisions}}, nil
+}
+
+func (a *api) pastDigits(r *http.Request) (reply, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	number, err := strconv.ParseUint(r.PathValue("revision"), 10, 64)
+	if err != nil {
+		return reply{}, &apiError{http.StatusNotFound, fmt.Sprintf("revision %.40q is not a number", r.PathValue("revision"))}
+	}
+	past, err := d.Past(r.Context(), number)
+	if err != nil {
+		return reply{}, err
+	}
+	body := newRevisionBody(past)
+	if past.Problem == "" {
+		body.Plan = &past.Config
+	}
+	return reply{body: body}, nil
+}
+
+func (a *api) rollbackDigits(r *http.Request) (reply, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	var body struct {
+		Revision *uint64 `json:"revision"`
+	}
+	if err := readJSON(r, &body); err != nil {
+		return reply{}, err
+	}
+	if body.Revision == nil {
+		return reply{}, &apiError{http.StatusBadRequest, "revision is missing: the one to go back to"}
+	}
+	past, err := d.Past(r.Context(), *body.Revision)
+	if err != nil {
+		return reply{}, err
+	}
+	if past.Problem != "" {
+		return reply{}, &apiError{http.StatusUnprocessableEntity, fmt.Sprintf("revision %d: %s", past.Revision, past.Problem)}
+	}
+	return a.change(r, func(digitmod.Config) (digitmod.Config, string, error) {
+		return past.Config, fmt.Sprintf("back to revision %d", past.Revision), nil
+	})
+}
+
+func errFormat(format string) error {
+	return &apiError{http.StatusBadRequest, fmt.Sprintf("format %.40q is neither yaml nor csv", format)}
+}
+
+func (a *api) exportDigits(r *http.Request) (reply, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	s := d.State()
+	switch format := r.URL.Query().Get("format"); format {
+	case "yaml", "":
+		return reply{revision: &s.Revision, text: s.Config.YAML(), media: "application/yaml"}, nil
+	case "csv":
+		return reply{revision: &s.Revision, text: s.Config.CSV(), media: "text/csv; charset=utf-8"}, nil
+	default:
+		return reply{}, errFormat(format)
+	}
+}
+
+func (a *api) importDigits(r *http.Request) (reply, error) {
+	switch format := r.URL.Query().Get("format"); format {
+	case "yaml", "":
+		return a.putDigits(r)
+	case "csv":
+		text, err := readText(r)
+		if err != nil {
+			return reply{}, err
+		}
+		return a.change(r, func(c digitmod.Config) (digitmod.Config, string, error) {
+			c, err := c.ReadCSV(text)
+			return c, "the rules were imported", err
+		})
+	default:
+		return reply{}, errFormat(format)
+	}
+}

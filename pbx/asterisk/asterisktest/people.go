@@ -1,0 +1,86 @@
+package asterisktest
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"rccgw/csta"
+	"rccgw/pbx/pbxtest"
+)
+
+// The people of the conformance suite's bench, for benches on the driver and on the whole service alike.
+
+// Impatient is an extension whose phone rings for a second only, where Impatience is in Options.Dialplan.
+const (
+	Impatient  = "1005"
+	Impatience = "exten => " + Impatient + ",1,Set(RCC_RING=1)\n same => n,Goto(rcc-ring," + Impatient + ",1)\n"
+)
+
+// Lacks are what a bench of these people has not got.
+var Lacks = map[pbxtest.Ability]string{pbxtest.Engaged: "the phones have call waiting"}
+
+// Person is who sits at the phone. Forwarding and do-not-disturb are set by the feature codes of the dialplan.
+func (a *Asterisk) Person(t testing.TB, u *UA) pbxtest.Person {
+	try := func(action string) func() error { return func() error { return u.Try(action, "") } }
+	dial := func(number string) error { return u.Try("dial", url.PathEscape(number)) }
+	return pbxtest.Person{
+		Lift: try("answer"), Dial: dial, Answer: try("answer"), HangUp: try("hangup"), Hold: try("hold"), Retrieve: try("resume"),
+		Transfer: func(number string) error {
+			// Before the call is bridged, Asterisk refuses the REFER.
+			if err := a.bridged(t, u.user); err != nil {
+				return err
+			}
+			return u.Try("transfer", number)
+		},
+		SetForwarding: func(kind csta.ForwardingType, on bool, number string) error {
+			codes := map[csta.ForwardingType][2]string{"forwardImmediate": {"*73", "*72"}, "forwardBusy": {"*91", "*90"}, "forwardNoAns": {"*93", "*92"}}
+			if !on {
+				return dial(codes[kind][0])
+			}
+			return dial(codes[kind][1] + number)
+		},
+		SetDoNotDisturb: func(on bool) error {
+			if on {
+				return dial("*78")
+			}
+			return dial("*79")
+		},
+	}
+}
+
+// bridged waits until a call of the extension is.
+func (a *Asterisk) bridged(t testing.TB, extension string) error {
+	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
+	defer cancel()
+	for {
+		for line := range strings.Lines(a.CLI(t, "core show channels concise")) {
+			fields := strings.Split(strings.TrimSpace(line), "!")
+			if strings.HasPrefix(line, "PJSIP/"+extension+"-") && len(fields) > 12 && fields[12] != "" {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// Outside is a subscriber behind the trunk, as the PBX writes numbers.
+func (a *Asterisk) Outside(t testing.TB) *pbxtest.Outside {
+	trunk := a.Trunk(t)
+	return &pbxtest.Outside{Number: "96135550100", Shown: "6135550100", Person: a.Person(t, trunk),
+		Call: func(number string) error {
+			trunk.Dial("1613592"+number, "From: <sip:6135550100@127.0.0.2>")
+			return nil
+		},
+		CallWithheld: func(number string) error {
+			trunk.Dial("1613592"+number, `From: "Anonymous" <sip:anonymous@anonymous.invalid>`,
+				"P-Asserted-Identity: <sip:6135550100@127.0.0.2>", "Privacy: id")
+			return nil
+		}}
+}
