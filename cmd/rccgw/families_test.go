@@ -147,7 +147,7 @@ func plain(news any) string {
 	if err != nil {
 		return err.Error()
 	}
-	return regexp.MustCompile(`>tel:(?:\+1613592)?(\d+)<`).ReplaceAllString(string(body), ">$1<")
+	return regexp.MustCompile(`>tel:(?:\+1613592)?([\d*#]+)<`).ReplaceAllString(string(body), ">$1<")
 }
 
 func (h *household) watch(t *testing.T, w pbxtest.Watcher) (stop func()) {
