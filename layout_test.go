@@ -17,14 +17,15 @@ import (
 // mayImport lists, for each folder, the folders of this module that it may
 // import. Test helpers below a driver are the driver's own.
 var mayImport = map[string][]string{
-	"csta":         {},
-	"csta/cstasip": {"csta"},
-	"digitmod":     {},
-	"pbx":          {"csta"},
-	"pbx/pbxtest":  {"csta", "pbx"},
-	"pbx/sim":      {"csta", "pbx"},
-	"pbx/asterisk": {"csta", "pbx", "pbx/asterisk/ami"},
-	"pbx/cstatcp":  {"csta", "pbx"},
+	"csta":            {},
+	"csta/cstasip":    {"csta"},
+	"digitmod":        {},
+	"pbx":             {"csta"},
+	"pbx/pbxtest":     {"csta", "pbx"},
+	"pbx/sim":         {"csta", "pbx"},
+	"pbx/sim/simtest": {"csta", "pbx/pbxtest", "pbx/sim"},
+	"pbx/asterisk":    {"csta", "pbx", "pbx/asterisk/ami"},
+	"pbx/cstatcp":     {"csta", "pbx"},
 
 	"pbx/asterisk/ami":          {},
 	"pbx/asterisk/asterisktest": {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},

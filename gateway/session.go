@@ -206,6 +206,7 @@ func (s *Session) canonical(req csta.Message) (written, destination string, err 
 			n.ID.ID = c
 		}
 	})
+	_, pickup := req.(*csta.DirectedPickupCall)
 	csta.Connections(req, func(c *csta.ConnectionID) {
 		switch {
 		case c.DeviceID.ID == "":
@@ -213,6 +214,8 @@ func (s *Session) canonical(req csta.Message) (written, destination string, err 
 		case s.own(c.DeviceID.ID):
 			written = c.DeviceID.ID
 			c.DeviceID = csta.Device(s.line.Local)
+		case pickup:
+			// What is picked up is another's, as its PBX names it.
 		default:
 			err = s.errNotOwn(c.DeviceID.ID)
 		}

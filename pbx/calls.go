@@ -1,6 +1,7 @@
 package pbx
 
 import (
+	"reflect"
 	"slices"
 	"sync"
 
@@ -34,6 +35,9 @@ type Party struct {
 	Number csta.ExtendedDeviceID
 	// Own says that the device is a line of this PBX: it sees events.
 	Own bool
+	// For is the own device that put the party here: who parked the call in
+	// this orbit. It is told when the party leaves, though it left before.
+	For string
 }
 
 // Shown returns the party's number as others are shown it.
@@ -44,6 +48,15 @@ func (p Party) Shown() csta.ExtendedDeviceID {
 	return p.Number
 }
 
+// shownTo returns the party's number as an own device is shown it: who
+// withholds the number does so from others.
+func (p Party) shownTo(device string) csta.ExtendedDeviceID {
+	if p.Device == device && bool(p.Number.Restricted) {
+		return csta.Party(p.Device)
+	}
+	return p.Shown()
+}
+
 // A Call is a call as a driver found it at its PBX: the input of Calls.Sync
 // and the output of Calls.List.
 type Call struct {
@@ -51,13 +64,19 @@ type Call struct {
 	Calling        csta.ExtendedDeviceID
 	Called         csta.ExtendedDeviceID
 	LastRedirected csta.RedirectionDeviceID
+	Correlator     *csta.PrivateData // travels with the call; not to be changed
 	Connections    []Connection
+
+	from string // the device of Calling
 }
 
 // A Connection is a party of a call and its state.
 type Connection struct {
 	Party
 	State csta.LocalConnectionState
+	// Early says that the connection is in its state though it does not alert
+	// yet: it was offered the call, or the call reached the network.
+	Early bool
 }
 
 // find returns the connection of the device, nil if it has none.
@@ -98,12 +117,32 @@ func (m *Calls) SetEmit(emit Emit) {
 
 // tell emits an event to each own device of the call, made anew for each: its
 // receivers own it.
-func (m *Calls) tell(c *Call, event func(local csta.LocalConnectionState) csta.Event) {
+func (m *Calls) tell(c *Call, event func(to Connection) csta.Event) {
 	for _, conn := range c.Connections {
 		if conn.Own {
-			m.emit(conn.Device, event(conn.State))
+			m.emit(conn.Device, c.correlate(event(conn)))
 		}
 	}
+}
+
+// tellLeaving is tell, of a connection that ends: who put the party there is
+// told too, and that it has no connection itself.
+func (m *Calls) tellLeaving(c *Call, leaving *Connection, event func(to Connection) csta.Event) {
+	m.tell(c, event)
+	if leaving.For != "" && c.find(leaving.For) == nil {
+		m.emit(leaving.For, c.correlate(event(Connection{})))
+	}
+}
+
+// correlate puts the data that travels with the call into an event of it.
+func (c *Call) correlate(ev csta.Event) csta.Event {
+	if c.Correlator != nil {
+		if f := reflect.ValueOf(ev).Elem().FieldByName("CorrelatorData"); f.IsValid() {
+			data := *c.Correlator
+			f.Set(reflect.ValueOf(&data))
+		}
+	}
+	return ev
 }
 
 // start returns the call, a new one if need be.
@@ -124,11 +163,11 @@ func (m *Calls) enter(c *Call, p Party, state csta.LocalConnectionState) bool {
 		if !p.Number.IsZero() {
 			conn.Number = p.Number
 		}
-		changed := conn.State != state
-		conn.State = state
+		changed := conn.State != state || conn.Early
+		conn.State, conn.Early = state, false
 		return changed
 	}
-	c.Connections = append(c.Connections, Connection{p, state})
+	c.Connections = append(c.Connections, Connection{Party: p, State: state})
 	m.at[p.Device] = append(m.at[p.Device], c)
 	return true
 }
@@ -148,11 +187,11 @@ func (m *Calls) initiated(call string, by Party, cause csta.EventCause) {
 	}
 	m.enter(c, by, Initiated)
 	if c.Calling.IsZero() {
-		c.Calling = by.Shown()
+		c.Calling, c.from = by.Shown(), by.Device
 	}
-	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
+	m.tell(c, func(to Connection) csta.Event {
 		return &csta.ServiceInitiatedEvent{InitiatedConnection: csta.Connection(call, by.Device),
-			InitiatingDevice: by.Shown(), LocalConnectionInfo: local, Cause: cause}
+			InitiatingDevice: by.shownTo(to.Device), LocalConnectionInfo: to.State, Cause: cause}
 	})
 }
 
@@ -172,36 +211,47 @@ func (m *Calls) originated(call string, by Party, called csta.ExtendedDeviceID, 
 	}
 	m.enter(c, by, Connected)
 	by = c.find(by.Device).Party
-	c.Calling, c.Called = by.Shown(), called
+	c.Calling, c.Called, c.from = by.Shown(), called, by.Device
 	called = c.called()
-	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
+	m.tell(c, func(to Connection) csta.Event {
 		return &csta.OriginatedEvent{OriginatedConnection: csta.Connection(call, by.Device),
-			CallingDevice: by.Shown(), CalledDevice: called, LocalConnectionInfo: local, Cause: cause}
+			CallingDevice: by.shownTo(to.Device), CalledDevice: called, LocalConnectionInfo: to.State, Cause: cause}
 	})
 }
 
-// Delivered reports that the device alerts.
-func (m *Calls) Delivered(call string, to Party, cause csta.EventCause) {
+// Delivered reports that the device alerts, maybe after it was offered the call
+// or reached as a network.
+func (m *Calls) Delivered(call string, at Party, cause csta.EventCause) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.delivered(call, to, cause)
+	m.delivered(call, at, cause)
 }
 
-func (m *Calls) delivered(call string, to Party, cause csta.EventCause) {
+func (m *Calls) delivered(call string, at Party, cause csta.EventCause) {
 	c := m.calls[call]
-	if c == nil || c.find(to.Device) != nil {
+	if c == nil {
 		return
 	}
-	m.enter(c, to, Alerting)
-	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
-		return &csta.DeliveredEvent{Connection: csta.Connection(call, to.Device), AlertingDevice: to.Shown(),
-			CallingDevice: c.calling(), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
-			LocalConnectionInfo: local, Cause: cause}
+	if conn := c.find(at.Device); conn != nil && !conn.Early {
+		return
+	}
+	m.enter(c, at, Alerting)
+	at = c.find(at.Device).Party
+	m.tell(c, func(to Connection) csta.Event {
+		return &csta.DeliveredEvent{Connection: csta.Connection(call, at.Device), AlertingDevice: at.shownTo(to.Device),
+			CallingDevice: c.calling(to), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
+			LocalConnectionInfo: to.State, Cause: cause}
 	})
 }
 
-// calling and called never leave a required element empty.
-func (c *Call) calling() csta.ExtendedDeviceID { return orNotKnown(c.Calling) }
+// calling and called never leave a required element empty. A caller that
+// withholds its number does so from others.
+func (c *Call) calling(to Connection) csta.ExtendedDeviceID {
+	if c.from == to.Device && bool(c.Calling.Restricted) {
+		return csta.Party(to.Device)
+	}
+	return orNotKnown(c.Calling)
+}
 
 func (c *Call) called() csta.ExtendedDeviceID { return orNotKnown(c.Called) }
 
@@ -224,14 +274,15 @@ func (m *Calls) established(call string, by Party, cause csta.EventCause) {
 	if c == nil {
 		return
 	}
-	if conn := c.find(by.Device); conn != nil && (conn.State == Connected || conn.State == Hold || conn.State == Fail) {
+	if conn := c.find(by.Device); conn != nil && !conn.Early && (conn.State == Connected || conn.State == Hold || conn.State == Queued || conn.State == Fail) {
 		return
 	}
 	m.enter(c, by, Connected)
-	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
-		return &csta.EstablishedEvent{EstablishedConnection: csta.Connection(call, by.Device), AnsweringDevice: c.find(by.Device).Shown(),
-			CallingDevice: c.calling(), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
-			LocalConnectionInfo: local, Cause: cause}
+	by = c.find(by.Device).Party
+	m.tell(c, func(to Connection) csta.Event {
+		return &csta.EstablishedEvent{EstablishedConnection: csta.Connection(call, by.Device), AnsweringDevice: by.shownTo(to.Device),
+			CallingDevice: c.calling(to), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
+			LocalConnectionInfo: to.State, Cause: cause}
 	})
 }
 
@@ -247,10 +298,10 @@ func (m *Calls) held(call, device string, cause csta.EventCause) {
 	if conn == nil || conn.State != Connected {
 		return
 	}
-	conn.State = Hold
-	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
-		return &csta.HeldEvent{HeldConnection: csta.Connection(call, device), HoldingDevice: conn.Shown(),
-			LocalConnectionInfo: local, Cause: cause}
+	conn.State, conn.Early = Hold, false
+	m.tell(c, func(to Connection) csta.Event {
+		return &csta.HeldEvent{HeldConnection: csta.Connection(call, device), HoldingDevice: conn.shownTo(to.Device),
+			LocalConnectionInfo: to.State, Cause: cause}
 	})
 }
 
@@ -267,9 +318,9 @@ func (m *Calls) retrieved(call, device string, cause csta.EventCause) {
 		return
 	}
 	conn.State = Connected
-	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
-		return &csta.RetrievedEvent{RetrievedConnection: csta.Connection(call, device), RetrievingDevice: conn.Shown(),
-			LocalConnectionInfo: local, Cause: cause}
+	m.tell(c, func(to Connection) csta.Event {
+		return &csta.RetrievedEvent{RetrievedConnection: csta.Connection(call, device), RetrievingDevice: conn.shownTo(to.Device),
+			LocalConnectionInfo: to.State, Cause: cause}
 	})
 }
 
@@ -284,18 +335,17 @@ func (m *Calls) Diverted(call, device string, to csta.ExtendedDeviceID, cause cs
 	if conn == nil {
 		return
 	}
-	if conn.State != Alerting && conn.State != Connected {
+	if conn.State != Alerting && conn.State != Connected && conn.State != Queued {
 		m.clear(call, device, cause)
 		return
 	}
 	conn.State = Null
-	from := conn.Shown()
-	to = orNotKnown(to)
-	c.LastRedirected = redirection(from)
-	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
-		return &csta.DivertedEvent{Connection: csta.Connection(call, device), DivertingDevice: from, NewDestination: to,
-			CallingDevice: c.calling(), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
-			LocalConnectionInfo: local, Cause: cause}
+	destination := orNotKnown(to)
+	c.LastRedirected = redirection(conn.Shown())
+	m.tellLeaving(c, conn, func(to Connection) csta.Event {
+		return &csta.DivertedEvent{Connection: csta.Connection(call, device), DivertingDevice: conn.shownTo(to.Device), NewDestination: destination,
+			CallingDevice: c.calling(to), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
+			LocalConnectionInfo: to.State, Cause: cause}
 	})
 	m.leave(c, device)
 }
@@ -330,10 +380,10 @@ func (m *Calls) failed(call string, failing Party, cause csta.EventCause) {
 		return
 	}
 	failing = c.find(failing.Device).Party
-	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
-		return &csta.FailedEvent{FailedConnection: csta.Connection(call, failing.Device), FailingDevice: failing.Shown(),
-			CallingDevice: c.calling(), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
-			LocalConnectionInfo: local, Cause: cause}
+	m.tell(c, func(to Connection) csta.Event {
+		return &csta.FailedEvent{FailedConnection: csta.Connection(call, failing.Device), FailingDevice: failing.shownTo(to.Device),
+			CallingDevice: c.calling(to), CalledDevice: c.called(), LastRedirectionDevice: c.LastRedirected,
+			LocalConnectionInfo: to.State, Cause: cause}
 	})
 }
 
@@ -356,9 +406,9 @@ func (m *Calls) clear(call, device string, cause csta.EventCause) {
 
 func (m *Calls) tellCleared(c *Call, conn *Connection, cause csta.EventCause) {
 	conn.State = Null
-	m.tell(c, func(local csta.LocalConnectionState) csta.Event {
-		return &csta.ConnectionClearedEvent{DroppedConnection: csta.Connection(c.ID, conn.Device), ReleasingDevice: conn.Shown(),
-			LocalConnectionInfo: local, Cause: cause}
+	m.tellLeaving(c, conn, func(to Connection) csta.Event {
+		return &csta.ConnectionClearedEvent{DroppedConnection: csta.Connection(c.ID, conn.Device), ReleasingDevice: conn.shownTo(to.Device),
+			LocalConnectionInfo: to.State, Cause: cause}
 	})
 }
 

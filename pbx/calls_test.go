@@ -94,11 +94,47 @@ func join(lists ...[]fact) (all []fact) {
 	return all
 }
 
+func offered(call, to string) fact {
+	return func(m *Calls) { m.Offered(call, own(to), CauseNewCall) }
+}
+
+var number = csta.Party("6135550100")
+
+func reached(call string) fact {
+	return func(m *Calls) { m.NetworkReached(call, outside("T1", number), csta.Party("trunk"), CauseNewCall) }
+}
+
+// parked is a call of A and B that A parked.
+var parked = join(talk("c1", "A", "B"), []fact{func(m *Calls) { m.Diverted("c1", "A", csta.Party("#900"), "park") },
+	func(m *Calls) { m.Queued("c1", Party{Device: "#900", For: "A"}, "park") }})
+
 // stories are facts and, in golden files of their names, the events of them.
 var stories = []struct {
 	name  string
 	facts []fact
 }{
+	{"offered, accepted", []fact{originated("c1", "A", "B"), offered("c1", "B"), delivered("c1", "B"), established("c1", "B"), ended("c1")}},
+	{"offered, answered", []fact{originated("c1", "A", "B"), offered("c1", "B"), established("c1", "B"), ended("c1")}},
+	{"through a network", []fact{originated("c1", "A", "96135550100"), reached("c1"), func(m *Calls) { m.Delivered("c1", outside("T1", number), CauseNewCall) },
+		func(m *Calls) { m.Established("c1", outside("T1", number), CauseNewCall) }, ended("c1")}},
+	{"through a network that tells no more", []fact{originated("c1", "A", "96135550100"), reached("c1"), ended("c1")}},
+	{"queued", []fact{originated("c1", "A", "600"), func(m *Calls) { m.Queued("c1", Party{Device: "600"}, "noAvailableAgents") },
+		func(m *Calls) { m.Diverted("c1", "600", csta.Party("B"), "distributed") }, delivered("c1", "B"), ended("c1")}},
+	{"parked, then recalled", join(parked, []fact{
+		func(m *Calls) { m.Diverted("c1", "#900", csta.Party("A"), "recall") }, delivered("c1", "A"), ended("c1")})},
+	{"parked, then given up", join(parked, []fact{cleared("c1", "B"), ended("c1")})},
+	{"parked, then retrieved", join(parked, []fact{originated("c2", "C", "#900"),
+		func(m *Calls) { m.Established("c2", Party{Device: "#900"}, "park") },
+		func(m *Calls) {
+			m.Transferred(Joining{Device: "#900", Primary: "c1", Secondary: "c2", Result: "c2", To: csta.Party("C"), Cause: "park"})
+		}, ended("c2")})},
+	{"own number withheld", join([]fact{func(m *Calls) {
+		m.Originated("c1", Party{Device: "A", Number: csta.Restricted(), Own: true}, csta.Party("B"), CauseNewCall)
+	}, delivered("c1", "B"), established("c1", "B"), held("c1", "A"), cleared("c1", "A"), cleared("c1", "B")})},
+	{"correlated", []fact{func(m *Calls) { m.Correlate("c1", &csta.PrivateData{Text: "order 7"}) }, originated("c1", "A", "B"), delivered("c1", "B"),
+		func(m *Calls) {
+			m.Transferred(Joining{Device: "A", Primary: "c1", Result: "c2", To: csta.Party("C"), Cause: "singleStepTransfer"})
+		}, ended("c2")}},
 	{"basic", join(talk("c1", "A", "B"), []fact{held("c1", "A"), retrieved("c1", "A"), cleared("c1", "A"), cleared("c1", "B")})},
 	{"prompted", []fact{initiated("c1", "A"), originated("c1", "A", "B"), delivered("c1", "B"), ended("c1")}},
 	{"prompt refused", []fact{initiated("c1", "A"), cleared("c1", "A")}},
@@ -234,6 +270,21 @@ func golden(t *testing.T, name string, lines []string) {
 	if got != string(want) {
 		t.Errorf("events differ from %s\n got:\n%s\nwant:\n%s", path, got, want)
 	}
+}
+
+// What is told of a call without changing it.
+func TestData(t *testing.T) {
+	m, r := NewCalls(), &record{t: t}
+	m.SetEmit(r.emit)
+	for _, f := range []fact{initiated("c1", "A"), func(m *Calls) { m.Dialled("c1", "A", csta.Device("1002"), CauseNormal) }, originated("c1", "A", "1002"),
+		func(m *Calls) { m.Dialled("c1", "A", csta.Device("too late"), CauseNormal) }, delivered("c1", "B"), established("c1", "B"),
+		func(m *Calls) { m.Information("c1", "B", csta.HexBinary{0x12}, &csta.PrivateData{Text: "order 7"}) },
+		func(m *Calls) { m.Information("c1", "A", csta.HexBinary{0x34}, nil) },
+		func(m *Calls) { m.Information("none", "A", nil, nil) },
+		func(m *Calls) { m.Digits("c1", "A", "12#") }, func(m *Calls) { m.Digits("c1", "C", "12#") }, ended("c1")} {
+		f(m)
+	}
+	golden(t, "data", r.lines)
 }
 
 // A fact that is reported twice yields its events once.

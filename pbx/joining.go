@@ -24,9 +24,9 @@ type Joining struct {
 // joining of calls that the device is not in, or into a third call, changes
 // nothing.
 func (m *Calls) Transferred(j Joining) {
-	m.tellJoined(j, false, func(done joined, secondary csta.ConnectionID, local csta.LocalConnectionState) csta.Event {
-		return &csta.TransferedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), SecondaryOldCall: secondary, TransferringDevice: done.by,
-			TransferredToDevice: orNotKnown(j.To), TransferredConnections: done.items(j.Result), LocalConnectionInfo: local, Cause: j.Cause}
+	m.tellJoined(j, false, func(done joined, secondary csta.ConnectionID, to Connection) csta.Event {
+		return &csta.TransferedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), SecondaryOldCall: secondary, TransferringDevice: done.by.shownTo(to.Device),
+			TransferredToDevice: orNotKnown(j.To), TransferredConnections: done.items(j.Result, to.Device), LocalConnectionInfo: to.State, Cause: j.Cause}
 	})
 }
 
@@ -35,15 +35,15 @@ func (m *Calls) Transferred(j Joining) {
 // conference that keeps its callID cannot be told from a second one: it is to be
 // reported once.
 func (m *Calls) Conferenced(j Joining) {
-	m.tellJoined(j, true, func(done joined, secondary csta.ConnectionID, local csta.LocalConnectionState) csta.Event {
-		return &csta.ConferencedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), SecondaryOldCall: secondary, ConferencingDevice: done.by,
-			AddedParty: orNotKnown(j.To), ConferenceConnections: done.items(j.Result), LocalConnectionInfo: local, Cause: j.Cause}
+	m.tellJoined(j, true, func(done joined, secondary csta.ConnectionID, to Connection) csta.Event {
+		return &csta.ConferencedEvent{PrimaryOldCall: csta.Connection(j.Primary, j.Device), SecondaryOldCall: secondary, ConferencingDevice: done.by.shownTo(to.Device),
+			AddedParty: orNotKnown(j.To), ConferenceConnections: done.items(j.Result, to.Device), LocalConnectionInfo: to.State, Cause: j.Cause}
 	})
 }
 
 // tellJoined joins the calls and emits the event to each own device that was in
 // either, made anew for each: its receivers own it.
-func (m *Calls) tellJoined(j Joining, stays bool, event func(done joined, secondary csta.ConnectionID, local csta.LocalConnectionState) csta.Event) {
+func (m *Calls) tellJoined(j Joining, stays bool, event func(done joined, secondary csta.ConnectionID, to Connection) csta.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var secondary csta.ConnectionID
@@ -53,30 +53,40 @@ func (m *Calls) tellJoined(j Joining, stays bool, event func(done joined, second
 	done := m.join(j, stays)
 	for _, conn := range done.all {
 		if conn.Own {
-			m.emit(conn.Device, event(done, secondary, conn.State))
+			m.emit(conn.Device, done.call.correlate(event(done, secondary, conn)))
+		}
+	}
+	// An orbit joins whom it parks to who retrieves the call; who put it there
+	// is in neither call.
+	for _, conn := range done.all {
+		if conn.For != "" && conn.State == Null && done.call.find(conn.For) == nil {
+			m.emit(conn.For, done.call.correlate(&csta.DivertedEvent{Connection: csta.Connection(j.Primary, conn.Device), DivertingDevice: conn.Shown(),
+				NewDestination: orNotKnown(j.To), Cause: j.Cause}))
 		}
 	}
 }
 
 // joined is what a join came to.
 type joined struct {
-	by   csta.ExtendedDeviceID // the device that joined, as others are shown it
-	all  []Connection          // all that were in either call, with the state they are left in
-	kept []keptConnection      // those that go on
+	call *Call            // what results
+	by   Party            // the device that joined
+	all  []Connection     // all that were in either call, with the state they are left in
+	kept []keptConnection // those that go on
 }
 
 type keptConnection struct {
-	oldCall, device string
-	shown           csta.ExtendedDeviceID
+	oldCall string
+	Party
 }
 
 // items returns what became of the connections that go on, made anew for each
 // event: its receivers own it.
-func (j joined) items(result string) []csta.ConnectionListItem {
+func (j joined) items(result, to string) []csta.ConnectionListItem {
 	items := make([]csta.ConnectionListItem, len(j.kept))
 	for i, k := range j.kept {
-		items[i] = csta.ConnectionListItem{NewConnection: csta.Connection(result, k.device), OldConnection: csta.Connection(k.oldCall, k.device),
-			Endpoint: &csta.Endpoint{DeviceID: k.shown.DeviceIdentifier, NotKnown: k.shown.NotKnown, Restricted: k.shown.Restricted}}
+		shown := k.shownTo(to)
+		items[i] = csta.ConnectionListItem{NewConnection: csta.Connection(result, k.Device), OldConnection: csta.Connection(k.oldCall, k.Device),
+			Endpoint: &csta.Endpoint{DeviceID: shown.DeviceIdentifier, NotKnown: shown.NotKnown, Restricted: shown.Restricted}}
 	}
 	return items
 }
@@ -107,12 +117,17 @@ func (m *Calls) join(j Joining, stays bool) (done joined) {
 		}
 		return joined{}
 	}
-	done.by = conn.Shown()
-	result := &Call{ID: j.Result, Calling: primary.Calling, Called: primary.Called, LastRedirected: csta.RedirectionDeviceID{NotRequired: true}}
+	done.by = conn.Party
+	result := &Call{ID: j.Result, Calling: primary.Calling, Called: primary.Called, Correlator: primary.Correlator,
+		LastRedirected: csta.RedirectionDeviceID{NotRequired: true}, from: primary.from}
+	done.call = result
 	if !stays {
-		result.LastRedirected = redirection(done.by)
+		result.LastRedirected = redirection(done.by.Shown())
 	}
 	for _, c := range old {
+		if result.Correlator == nil {
+			result.Correlator = c.Correlator
+		}
 		for _, conn := range c.Connections {
 			m.unindex(c, conn.Device)
 			if conn.Device == j.Device {
@@ -130,13 +145,14 @@ func (m *Calls) join(j Joining, stays bool) (done joined) {
 				continue
 			}
 			m.enter(result, conn.Party, conn.State)
+			result.find(conn.Device).Early = conn.Early
 			done.all = append(done.all, conn)
-			done.kept = append(done.kept, keptConnection{c.ID, conn.Device, conn.Shown()})
+			done.kept = append(done.kept, keptConnection{c.ID, conn.Party})
 		}
 		delete(m.calls, c.ID)
 	}
 	if !stays {
-		result.Calling = result.Connections[0].Shown()
+		result.Calling, result.from = result.Connections[0].Shown(), result.Connections[0].Device
 		result.Called = j.To
 	}
 	m.calls[result.ID] = result

@@ -54,6 +54,9 @@ func (w *world) party(device string) pbx.Party {
 	p := pbx.Party{Device: device, Own: device[0] != 'T'}
 	switch {
 	case p.Own:
+		if rapid.IntRange(0, 3).Draw(w.t, "withholds") == 0 {
+			p.Number = csta.Restricted()
+		}
 	case rapid.Bool().Draw(w.t, "withheld"):
 		p.Number = csta.Restricted()
 	default:
@@ -83,7 +86,7 @@ func (w *world) step() {
 	cause := pbx.CauseNormal
 	enters := call != "none" && !w.gone[device+"@"+call] && !w.over[call]
 	to := csta.Party(rapid.SampledFrom(devices).Draw(w.t, "to"))
-	switch fact := rapid.IntRange(0, 12).Draw(w.t, "fact"); fact {
+	switch fact := rapid.IntRange(0, 15).Draw(w.t, "fact"); fact {
 	case 0:
 		if enters {
 			w.Initiated(call, w.party(device), cause)
@@ -131,6 +134,27 @@ func (w *world) step() {
 		} else {
 			w.Transferred(j)
 		}
+	case 13:
+		if enters {
+			switch rapid.IntRange(0, 2).Draw(w.t, "early") {
+			case 0:
+				w.Offered(call, w.party(device), cause)
+			case 1:
+				w.NetworkReached(call, w.party(device), csta.NotKnown(), cause)
+			case 2:
+				if device[0] == 'T' { // no phone
+					w.Queued(call, w.party(device), cause)
+				}
+			}
+		}
+	case 14:
+		w.Dialled(call, device, to.DeviceIdentifier, cause)
+	case 15:
+		if rapid.Bool().Draw(w.t, "digits") {
+			w.Digits(call, device, "1")
+		} else {
+			w.Information(call, device, csta.HexBinary{1}, &csta.PrivateData{Text: "x"})
+		}
 	}
 	w.next++
 	for call, list := range before {
@@ -167,7 +191,7 @@ func states(calls []pbx.Call) string {
 			lines = append(lines, c.ID+" is empty")
 		}
 		for _, conn := range c.Connections {
-			lines = append(lines, fmt.Sprintf("%s@%s=%s %s", conn.Device, c.ID, conn.State, conn.Shown()))
+			lines = append(lines, fmt.Sprintf("%s@%s=%s early %v %s", conn.Device, c.ID, conn.State, conn.Early, conn.Shown()))
 		}
 	}
 	slices.Sort(lines)

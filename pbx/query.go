@@ -121,9 +121,9 @@ func (m *Calls) SnapshotCall(id csta.ConnectionID) (*csta.SnapshotCallResponse, 
 	}
 	list := &csta.SnapshotCallDataList{}
 	for _, conn := range c.Connections {
-		list.SnapshotCallResponseInfo = append(list.SnapshotCallResponseInfo, csta.SnapshotCallResponseInfo{DeviceOnCall: conn.Shown(),
+		list.SnapshotCallResponseInfo = append(list.SnapshotCallResponseInfo, csta.SnapshotCallResponseInfo{DeviceOnCall: conn.shownTo(id.DeviceID.ID),
 			CallIdentifier: csta.Connection(c.ID, conn.Device), LocalConnectionInfo: conn.State})
 	}
 	return &csta.SnapshotCallResponse{CrossRefIDorSnapshotData: &csta.SnapshotCallData{SnapshotData: list},
-		CallingDevice: c.calling(), CalledDevice: c.called()}, nil
+		CallingDevice: c.calling(Connection{Party: Party{Device: id.DeviceID.ID}}), CalledDevice: c.called()}, nil
 }

@@ -72,7 +72,8 @@ func (p Subject) Become(was, is, local csta.LocalConnectionState) []csta.Event {
 	if was == is {
 		return nil
 	}
-	if was != Null && is != Null && !follows(was, is) {
+	// A device may have been queued itself: then it answers like one that rang.
+	if was != Null && is != Null && was != Queued && !follows(Connection{State: was}, Connection{State: is}) {
 		between := local
 		if p.Own {
 			between = Null

@@ -36,13 +36,14 @@ func (m *Calls) Sync(found []Call) {
 func (m *Calls) catchUp(n *Call) {
 	c := m.start(n.ID)
 	for _, conn := range slices.Clone(c.Connections) {
-		if f := n.find(conn.Device); f == nil || !follows(conn.State, f.State) {
+		if f := n.find(conn.Device); f == nil || !follows(conn, *f) {
 			m.drop(c, conn.Device)
 		}
 	}
 	if !n.Calling.IsZero() {
-		c.Calling = n.Calling
+		c.Calling, c.from = n.Calling, n.from
 	}
+	c.Correlator = n.Correlator
 	if !n.Called.IsZero() {
 		c.Called = n.Called
 	}
@@ -64,16 +65,16 @@ func (m *Calls) catchUp(n *Call) {
 	}
 }
 
-// follows reports whether a connection can be found in a state after it was
-// seen in another, without having been away meanwhile.
-func follows(was, is csta.LocalConnectionState) bool {
-	switch is {
-	case Initiated:
-		return was == Initiated
+// follows reports whether a connection can be found as it is after it was seen
+// as it was, without having been away meanwhile.
+func follows(was, is Connection) bool {
+	switch is.State {
+	case Initiated, Queued:
+		return was.State == is.State
 	case Alerting:
-		return was == Alerting
+		return was.State == Alerting && (was.Early || !is.Early) || was.State == Connected && was.Early && !is.Early
 	case Connected, Hold:
-		return was != Fail
+		return was.State != Fail && was.State != Queued && (was.Early && was.State == Connected || !is.Early)
 	default:
 		return true
 	}
@@ -96,6 +97,9 @@ func (c *Call) caller() int {
 	if c.Calling.IsZero() {
 		return 0
 	}
+	if c.from != "" {
+		return slices.IndexFunc(c.Connections, func(conn Connection) bool { return conn.Device == c.from })
+	}
 	return slices.IndexFunc(c.Connections, func(conn Connection) bool { return sameParty(conn.Shown(), c.Calling) })
 }
 
@@ -106,9 +110,9 @@ func sameParty(a, b csta.ExtendedDeviceID) bool {
 
 // step reports what leads one connection to the state that it was found in.
 func (m *Calls) step(c *Call, conn Connection, originates bool) {
-	was := Null
+	was, early := Null, false
 	if known := c.find(conn.Device); known != nil {
-		was = known.State
+		was, early = known.State, known.Early
 		known.Own = conn.Own
 		if !conn.Number.IsZero() {
 			known.Number = conn.Number
@@ -118,18 +122,27 @@ func (m *Calls) step(c *Call, conn Connection, originates bool) {
 	case Initiated:
 		m.initiated(c.ID, conn.Party, CauseNormal)
 	case Alerting:
-		m.delivered(c.ID, conn.Party, CauseNewCall)
+		if conn.Early {
+			m.offered(c.ID, conn.Party, CauseNewCall)
+		} else {
+			m.delivered(c.ID, conn.Party, CauseNewCall)
+		}
+	case Queued:
+		m.queued(c.ID, conn.Party, CauseNormal)
 	case Fail:
 		m.failed(c.ID, conn.Party, CauseNormal)
 	case Connected, Hold:
 		switch {
+		case conn.Early:
+			m.networkReached(c.ID, conn.Party, csta.NotKnown(), CauseNewCall)
+			return
 		case was == Initiated, was == Null && originates:
 			calling := c.Calling
 			m.originated(c.ID, conn.Party, c.Called, CauseNewCall)
 			if !calling.IsZero() {
 				c.Calling = calling
 			}
-		case was == Null, was == Alerting:
+		case was == Null, was == Alerting, early:
 			m.established(c.ID, conn.Party, CauseNormal)
 		}
 		if conn.State == Hold {

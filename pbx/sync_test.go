@@ -15,7 +15,7 @@ func found(id string, parties ...string) Call {
 	c := Call{ID: id}
 	for i, p := range parties {
 		device, state, _ := strings.Cut(p, "=")
-		c.Connections = append(c.Connections, Connection{Party{Device: device, Own: device[0] != 'T'}, csta.LocalConnectionState(state)})
+		c.Connections = append(c.Connections, Connection{Party: Party{Device: device, Own: device[0] != 'T'}, State: csta.LocalConnectionState(state)})
 		switch i {
 		case 0:
 			c.Calling = csta.Party(device)
@@ -61,13 +61,13 @@ func TestSync(t *testing.T) {
 			"A:Originated(A@c)connected A:Failed(B@c)connected B:Failed(B@c)fail"},
 		{"new, from outside", nil, []Call{found("c", "T=connected", "B=alerting")}, "B:Delivered(B@c)alerting"},
 		{"new, the called listed first", nil, []Call{{ID: "c", Calling: csta.Party("A"), Called: csta.Party("B"),
-			Connections: []Connection{{own("B"), Alerting}, {own("A"), Connected}}}},
+			Connections: []Connection{{Party: own("B"), State: Alerting}, {Party: own("A"), State: Connected}}}},
 			"A:Originated(A@c)connected A:Delivered(B@c)connected B:Delivered(B@c)alerting"},
 		{"new, the caller has left", nil, []Call{{ID: "c", Calling: csta.Party("X"), Called: csta.Party("B"),
-			Connections: []Connection{{own("B"), Connected}, {own("C"), Connected}}}},
+			Connections: []Connection{{Party: own("B"), State: Connected}, {Party: own("C"), State: Connected}}}},
 			"B:Established(B@c)connected B:Established(C@c)connected C:Established(C@c)connected"},
 		{"new, two callers without a number", nil, []Call{{ID: "c", Calling: csta.NotKnown(),
-			Connections: []Connection{{outside("T1", csta.NotKnown()), Connected}, {own("B"), Alerting}}}},
+			Connections: []Connection{{Party: outside("T1", csta.NotKnown()), State: Connected}, {Party: own("B"), State: Alerting}}}},
 			"B:Delivered(B@c)alerting"},
 		{"gone, alerting", []Call{found("c", "A=connected", "B=alerting")}, nil,
 			"A:ConnectionCleared(A@c)null B:ConnectionCleared(A@c)alerting B:ConnectionCleared(B@c)null"},

@@ -52,19 +52,31 @@ func startGateway(t *testing.T, variables ...string) []string {
 		text = append(text, buf[:n]...)
 		if found := serves.FindSubmatch(text); found != nil {
 			go func() { _, _ = io.Copy(io.Discard, log) }()
-			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-				resp, err := http.Get("http://" + string(found[2]) + "/readyz")
-				if err == nil {
-					_ = resp.Body.Close()
-					if resp.StatusCode == http.StatusOK {
-						break
-					}
-				}
-				if time.Now().After(deadline) {
-					t.Fatal("not ready within 20 s")
-				}
+			base := "http://" + string(found[2])
+			awaitReady(t, base+"/readyz")
+			return []string{"-server", string(found[1]), "-http", base}
+		}
+	}
+}
+
+// awaitReady waits until the gateway sees its PBX: it listens before that.
+func awaitReady(t *testing.T, url string) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(15 * time.Second)
+	for {
+		resp, err := http.Get(url)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
 			}
-			return []string{"-server", string(found[1]), "-http", "http://" + string(found[2])}
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s: %v, %v", url, resp, err)
 		}
 	}
 }

@@ -16,10 +16,10 @@ import (
 //
 //	sim                              all phones
 //	sim 1002                         one phone
-//	sim 1002 answer                  also lift, hangup, hold, retrieve
-//	sim 1002 dial 1003               also consult, transfer
+//	sim 1002 answer                  also lift, hangup, hold, retrieve, conference, pickup
+//	sim 1002 dial 1003               also consult, transfer, park #900, press 12#
 //	sim 1002 forward busy 1003       or off
-//	sim 1002 dnd on                  or off
+//	sim 1002 dnd on                  or off; also message
 //	sim outside 4165551234 call 1001 also answer, hangup, busy on; withheld before call hides the number
 //	sim link cut                     or restore: the link between PBX and gateway
 func sim(ctx context.Context, t *tool, args []string) error {
@@ -76,9 +76,9 @@ func arguments(body map[string]any, words []string) error {
 		if rest[1] != "off" {
 			body["number"] = rest[1]
 		}
-	case (action == "dnd" || action == "busy") && len(rest) == 1 && (rest[0] == "on" || rest[0] == "off"):
+	case (action == "dnd" || action == "message" || action == "busy") && len(rest) == 1 && (rest[0] == "on" || rest[0] == "off"):
 		body["on"] = rest[0] == "on"
-	case action == "forward" || action == "dnd" || action == "busy" || len(rest) > 1:
+	case action == "forward" || action == "dnd" || action == "message" || action == "busy" || len(rest) > 1:
 		return fmt.Errorf("sim: %q is not understood: %w", strings.Join(words, " "), errUsage)
 	case len(rest) == 1:
 		body["number"] = rest[0]
@@ -91,6 +91,8 @@ type phone struct {
 	Device       string `json:"device"`
 	Name         string `json:"name"`
 	DoNotDisturb bool   `json:"doNotDisturb"`
+	Message      bool   `json:"message"`
+	Heard        string `json:"heard"`
 	Forwarding   []struct {
 		Type csta.ForwardingType `json:"type"`
 		To   string              `json:"to"`
@@ -125,6 +127,9 @@ func (t *tool) printPhone(p phone) {
 	if p.DoNotDisturb {
 		words = append(words, "do not disturb")
 	}
+	if p.Message {
+		words = append(words, "a message waits")
+	}
 	for _, f := range p.Forwarding {
 		words = append(words, fmt.Sprintf("%s to %s", f.Type, f.To))
 	}
@@ -137,6 +142,9 @@ func (t *tool) printPhone(p phone) {
 			parties = append(parties, o.Number+" "+o.State)
 		}
 		words = append(words, fmt.Sprintf("%s in call %s with %s", c.State, c.CallID, strings.Join(parties, ", ")))
+	}
+	if p.Heard != "" {
+		words = append(words, "heard "+p.Heard)
 	}
 	fmt.Fprintln(t.out, strings.Join(words, "  "))
 }

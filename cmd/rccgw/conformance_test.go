@@ -17,7 +17,7 @@ import (
 	"rccgw/csta/cstasip"
 	"rccgw/pbx"
 	"rccgw/pbx/pbxtest"
-	"rccgw/pbx/sim"
+	"rccgw/pbx/sim/simtest"
 )
 
 // A gatewayUnderTest is the whole service in this process, with a driver that
@@ -285,20 +285,14 @@ func (g *gatewayUnderTest) line(device string, p pbxtest.Person, c client) *pbxt
 // simBench is a bench on the service with the simulated PBX, whose lines are
 // controlled by the clients that open makes.
 func simBench(t *testing.T, open func(g *gatewayUnderTest, device string) client) *pbxtest.Bench {
-	devices := sim.DefaultDevices()[:5]
-	devices[4].RingTime = 50 * time.Millisecond
-	s, err := sim.New(sim.Config{Devices: devices})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := simtest.New(t)
 	inHands(t, s)
-	g := startTLSGateway(t, "RCC_PBX_SIM_DRIVER=test", "RCC_PBX_SIM_LINES=1001-1005", "RCC_PBX_SIM_DIGITS="+benchPlan)
+	g := startTLSGateway(t, "RCC_PBX_SIM_DRIVER=test", "RCC_PBX_SIM_LINES=1001-1006", "RCC_PBX_SIM_DIGITS="+benchPlan)
 	line := func(device string) *pbxtest.Line {
-		h := s.Phone(device)
-		return g.line(device, pbxtest.Person{Lift: h.Lift, Dial: h.Dial, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
-			Transfer: h.Transfer, SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}, open(g, device))
+		return g.line(device, simtest.Person(s.Phone(device)), open(g, device))
 	}
-	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line("1005"), Storm: 100}
+	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line("1005"), Offered: line("1006"),
+		Orbit: "#900", OrbitShown: "tel:#900", PickupGroup: "70", Queue: "600", QueueShown: "tel:600", Storm: 100}
 	for i := range 4 {
 		b.Lines = append(b.Lines, line(fmt.Sprint(1001+i)))
 	}

@@ -47,7 +47,7 @@ var families = map[string]family{
 }
 
 // users are who may register, one for each line.
-const users = `RCC_SIP_USERS={"1001": pw, "1002": pw, "1003": pw, "1004": pw, "1005": pw}`
+const users = `RCC_SIP_USERS={"1001": pw, "1002": pw, "1003": pw, "1004": pw, "1005": pw, "1006": pw}`
 
 // openAs opens a dialog for the line of the device as a client of the family
 // does.
@@ -150,7 +150,7 @@ func plain(news any) string {
 	if err != nil {
 		return err.Error()
 	}
-	return regexp.MustCompile(`>tel:(?:\+1613592)?(\d+)<`).ReplaceAllString(string(body), ">$1<")
+	return regexp.MustCompile(`>tel:(?:\+1613592)?([\d*#]+)<`).ReplaceAllString(string(body), ">$1<")
 }
 
 func (h *household) watch(t *testing.T, w pbxtest.Watcher) (stop func()) {

@@ -15,29 +15,19 @@ import (
 	"rccgw/pbx/cstatcp/cstatcptest"
 	"rccgw/pbx/pbxtest"
 	"rccgw/pbx/sim"
+	"rccgw/pbx/sim/simtest"
 )
 
-const impatient = "1005"
-
-var (
-	devices = []string{"1001", "1002", "1003", "1004", impatient}
-	fast    = pbx.Backoff{Min: time.Millisecond, Max: time.Millisecond}
-)
+var fast = pbx.Backoff{Min: time.Millisecond, Max: time.Millisecond}
 
 // settings are those of a driver of the server.
 func settings(s *cstatcptest.Server) cstatcp.Settings {
 	return cstatcp.Settings{Address: s.Address(), Edition: "ed3", Session: "off", ApplicationID: "rccgw", Duration: "3m", Heartbeat: "30s", Timeout: "5s"}
 }
 
-// newServer returns a simulated PBX with five phones, one of which rings for a
-// moment only, behind a server.
+// newServer returns a simulated PBX behind a server.
 func newServer(t *testing.T, c cstatcptest.Config) (*sim.Sim, *cstatcptest.Server) {
-	phones := sim.DefaultDevices()[:5]
-	phones[4].RingTime = 50 * time.Millisecond
-	s, err := sim.New(sim.Config{Devices: phones})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := simtest.New(t)
 	c.Driver = s
 	return s, cstatcptest.Start(t, c)
 }
@@ -45,24 +35,24 @@ func newServer(t *testing.T, c cstatcptest.Config) (*sim.Sim, *cstatcptest.Serve
 // bench returns a bench of the PBX, with lines as newLine makes them. What is
 // cut is the connection to the server.
 func bench(s *sim.Sim, server *cstatcptest.Server, newLine func(device string) *pbxtest.Line) *pbxtest.Bench {
-	line := func(device string) *pbxtest.Line {
-		l, h := newLine(device), s.Phone(device)
-		l.Person = pbxtest.Person{Lift: h.Lift, Dial: h.Dial, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
-			Transfer: h.Transfer, SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}
+	b := simtest.Bench(s, func(device string, p pbxtest.Person) *pbxtest.Line {
+		l := newLine(device)
+		l.Person = p
 		return l
+	})
+	b.Cut, b.Restore = server.Cut, server.Restore
+	// What the driver does not see, or does not make good after a lost link; the
+	// README says so.
+	b.Offered, b.Orbit, b.Queue = nil, "", ""
+	for _, l := range append(b.Lines, b.Impatient) {
+		l.Person.Message = nil
 	}
-	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: server.Cut, Restore: server.Restore, Calls: s.Calls, Impatient: line(impatient)}
-	for _, device := range devices[:4] {
-		b.Lines = append(b.Lines, line(device))
+	b.Lacks = map[pbxtest.Ability]string{
+		pbxtest.Offering:  "the server tells the features of all devices as one",
+		pbxtest.Orbit:     "a device's snapshot does not show who has left an orbit",
+		pbxtest.Queue:     "a device's snapshot does not show who has left a queue",
+		pbxtest.VoiceMail: "message waiting is not asked for after a lost link",
 	}
-	o := s.Outside("6135550100")
-	call := func(number string, from ...csta.ExtendedDeviceID) error {
-		_, err := o.Call(number, from...)
-		return err
-	}
-	b.Outside = &pbxtest.Outside{Number: "96135550100", Shown: "6135550100", Person: pbxtest.Person{Answer: o.Answer, HangUp: o.HangUp},
-		Call:         func(number string) error { return call(number) },
-		CallWithheld: func(number string) error { return call(number, csta.Restricted()) }}
 	return b
 }
 
@@ -122,7 +112,7 @@ func TestDriver(t *testing.T) {
 		s, server := newServer(t, cstatcptest.Config{})
 		var f pbxtest.Fan
 		m := startDriver(t, newDriver(t, settings(server)), f.Emit)
-		for _, device := range devices {
+		for _, device := range simtest.Devices {
 			monitor(t, m, device)
 		}
 		return bench(s, server, func(device string) *pbxtest.Line {

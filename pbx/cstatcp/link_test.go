@@ -108,8 +108,8 @@ func TestThousandDevices(t *testing.T) {
 			hand(s.Phone(phones[i+1].Number).Answer())
 		}
 	}
-	// ServiceInitiated, Originated, two Delivered, and two Established.
-	told := n/2*4 + n/8*2
+	// Hookswitch, ServiceInitiated, DigitsDialed, Originated, two Delivered; Hookswitch and two Established.
+	told := n/2*6 + n/8*3
 	seen.until(t, "events", told)
 	server.Cut()
 	seen.until(t, "disabled", 1)

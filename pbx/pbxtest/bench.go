@@ -1,6 +1,7 @@
 package pbxtest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,17 @@ type Bench struct {
 	// Impatient is a further line, at which the PBX ends or forwards an
 	// unanswered call well before Wait.
 	Impatient *Line
+	// Offered is a further line, to which calls are offered before it alerts.
+	Offered *Line
+	// Orbit is where calls are parked, as a line writes it, and how lines are
+	// shown it, where that is different. Nothing is parked there.
+	Orbit, OrbitShown string
+	// PickupGroup is the number of the pick-up group that the lines are in.
+	PickupGroup string
+	// Queue is a number, as a line writes it, and how lines are shown it, where
+	// that is different, whose calls go to the third and the fourth line, or wait
+	// until one of them is free.
+	Queue, QueueShown string
 	// Busy is a number that is always busy, Unknown one that nobody has.
 	Busy, Unknown string
 	// Outside is a subscriber who is not of this PBX.
@@ -78,8 +90,14 @@ type Person struct {
 	Hold            func() error
 	Retrieve        func() error
 	Transfer        func(number string) error // of the active call, without asking
+	Conference      func() error              // joins the held call and the active one
+	Park            func(orbit string) error  // the active call
+	PickUp          func() error              // a call that rings in the group
+	Press           func(digits string) error // of the active call
+	Heard           func() string             // in the last call: digits, and the name of a tone in parentheses
 	SetForwarding   func(kind csta.ForwardingType, on bool, number string) error
 	SetDoNotDisturb func(on bool) error
+	Message         func(waits bool) error // voice mail has one for the line, or none
 }
 
 // An Outside is a subscriber who is not of this PBX.
@@ -97,6 +115,10 @@ type Ability string
 // The abilities of a bench and of its people.
 const (
 	Impatient         Ability = "impatient line"
+	Offering          Ability = "line that is offered calls"
+	Orbit             Ability = "orbit"
+	Group             Ability = "pick-up group"
+	Queue             Ability = "queue"
 	Busy              Ability = "busy number"
 	Unknown           Ability = "unknown number"
 	OutsideLine       Ability = "subscriber outside"
@@ -111,8 +133,14 @@ const (
 	HandHangUp        Ability = "hand: hang up"
 	HandHold          Ability = "hand: hold and retrieve"
 	HandTransfer      Ability = "hand: transfer"
+	HandConference    Ability = "hand: conference"
+	HandPark          Ability = "hand: park"
+	HandPickUp        Ability = "hand: pick up"
+	HandPress         Ability = "hand: press digits"
+	Hears             Ability = "hand: hears digits and tones"
 	HandForwarding    Ability = "hand: forwarding"
 	HandDoNotDisturb  Ability = "hand: do not disturb"
+	VoiceMail         Ability = "voice mail"
 	ForwardingRefusal Ability = "refusal of bad forwarding targets" // of loops and of numbers that nobody has
 )
 
@@ -129,6 +157,14 @@ func (b *Bench) has(a Ability) bool {
 	switch a {
 	case Impatient:
 		return b.Impatient != nil
+	case Offering:
+		return b.Offered != nil
+	case Orbit:
+		return b.Orbit != ""
+	case Group:
+		return b.PickupGroup != ""
+	case Queue:
+		return b.Queue != ""
 	case Busy:
 		return b.Busy != ""
 	case Unknown:
@@ -155,10 +191,22 @@ func (b *Bench) has(a Ability) bool {
 		return everyone(func(p *Person) bool { return p.Hold != nil && p.Retrieve != nil })
 	case HandTransfer:
 		return everyone(func(p *Person) bool { return p.Transfer != nil })
+	case HandConference:
+		return everyone(func(p *Person) bool { return p.Conference != nil })
+	case HandPark:
+		return everyone(func(p *Person) bool { return p.Park != nil })
+	case HandPickUp:
+		return everyone(func(p *Person) bool { return p.PickUp != nil })
+	case HandPress:
+		return everyone(func(p *Person) bool { return p.Press != nil })
+	case Hears:
+		return everyone(func(p *Person) bool { return p.Heard != nil })
 	case HandForwarding:
 		return everyone(func(p *Person) bool { return p.SetForwarding != nil })
 	case HandDoNotDisturb:
 		return everyone(func(p *Person) bool { return p.SetDoNotDisturb != nil })
+	case VoiceMail:
+		return everyone(func(p *Person) bool { return p.Message != nil })
 	default:
 		// What cannot be seen in the bench is there unless it is declared missing.
 		_, lacks := b.Lacks[a]
@@ -192,11 +240,16 @@ func (b *Bench) complete(t *testing.T) {
 	if b.Storm == 0 {
 		b.Storm = 300
 	}
-	lines := b.Lines
-	if b.Impatient != nil {
-		lines = append(lines[:len(lines):len(lines)], b.Impatient)
+	if b.OrbitShown == "" {
+		b.OrbitShown = b.Orbit
 	}
-	for _, l := range lines {
+	if b.QueueShown == "" {
+		b.QueueShown = b.Queue
+	}
+	for _, l := range slices.Concat(b.Lines, []*Line{b.Impatient, b.Offered}) {
+		if l == nil {
+			continue
+		}
 		for _, s := range []*string{&l.Handle, &l.Number, &l.Shown} {
 			if *s == "" {
 				*s = l.ID

@@ -31,7 +31,8 @@ func Run(t *testing.T, newBench func(t *testing.T) *Bench) {
 }
 
 func scenarios() []scenario {
-	return slices.Concat(callScenarios(), outsideScenarios(), holdScenarios(), consultScenarios(), transferScenarios(),
+	return slices.Concat(callScenarios(), outsideScenarios(), holdScenarios(), consultScenarios(), transferScenarios(), conferenceScenarios(),
+		parkScenarios(), pickupScenarios(), callBackScenarios(), offerScenarios(), dataScenarios(), routeScenarios(), settingScenarios(), deviceScenarios(),
 		featureScenarios(), refusalScenarios(), linkScenarios(), stormScenarios())
 }
 
@@ -45,21 +46,26 @@ func play(t *testing.T, sc scenario, newBench func(t *testing.T) *Bench) {
 	})
 	b := newBench(t)
 	b.complete(t)
-	for _, a := range sc.needs {
-		b.need(t, a)
-	}
 	s := &stage{T: t, b: b}
 	names := "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	for i, l := range b.Lines {
 		s.actors = append(s.actors, newActor(t, names[i%26:i%26+1], l, b.Wait))
 	}
-	if b.Impatient != nil {
-		s.impatient = newActor(t, "Impatient", b.Impatient, b.Wait)
-		s.actors = append(s.actors, s.impatient)
+	further := func(name string, l *Line) *actor {
+		if l == nil {
+			return nil
+		}
+		a := newActor(t, name, l, b.Wait)
+		s.actors = append(s.actors, a)
+		return a
 	}
+	s.impatient, s.offered = further("Impatient", b.Impatient), further("Offered", b.Offered)
 	s.A, s.B, s.C, s.D = s.actors[0], s.actors[1], s.actors[2], s.actors[3]
 	for _, m := range sc.services {
 		s.offers(m)
+	}
+	for _, a := range sc.needs {
+		b.need(t, a)
 	}
 	for _, a := range s.actors {
 		t.Cleanup(a.Watch(a))
@@ -76,6 +82,7 @@ type stage struct {
 	actors     []*actor
 	A, B, C, D *actor
 	impatient  *actor
+	offered    *actor
 }
 
 // offers skips the scenario where the lines do not offer the service or event

@@ -19,21 +19,25 @@ func refusalScenarios() []scenario {
 		{name: "unknown connection", play: unknownConnection},
 		{name: "malformed arguments", play: malformed},
 		{name: "wrong state, prompted", services: services(&csta.MakeCall{}, &csta.ServiceInitiatedEvent{}), play: func(s *stage) {
-			wrongState(s, s.A, s.prompted(), &csta.AnswerCall{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{})
+			wrongState(s, s.A, s.prompted(), &csta.AnswerCall{}, &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{},
+				&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ParkCall{}, &csta.CallBack{},
+				&csta.GenerateDigits{}, &csta.GenerateTelephonyTones{})
 		}},
 		{name: "wrong state, alerting", services: services(&csta.MakeCall{}), play: func(s *stage) {
 			wrongState(s, s.B, s.ring(s.A, s.B), &csta.HoldCall{}, &csta.RetrieveCall{}, &csta.ConsultationCall{},
-				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{})
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{},
+				&csta.SingleStepConferenceCall{}, &csta.CallBack{}, &csta.GenerateDigits{}, &csta.GenerateTelephonyTones{})
 		}},
 		{name: "wrong state, connected", services: services(&csta.MakeCall{}), play: func(s *stage) {
 			wrongState(s, s.A, s.talk(s.A, s.B), &csta.AnswerCall{}, &csta.RetrieveCall{}, &csta.DeflectCall{},
-				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{})
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{}, &csta.CallBack{})
 		}},
 		{name: "wrong state, on hold", services: services(&csta.MakeCall{}, &csta.HoldCall{}), play: func(s *stage) {
 			call := s.talk(s.A, s.B)
 			s.hold(s.A, call, s.B)
 			wrongState(s, s.A, call, &csta.AnswerCall{}, &csta.HoldCall{}, &csta.DeflectCall{}, &csta.ConsultationCall{},
-				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{})
+				&csta.AlternateCall{}, &csta.ReconnectCall{}, &csta.TransferCall{}, &csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.CallBack{},
+				&csta.GenerateDigits{}, &csta.GenerateTelephonyTones{})
 		}},
 		{name: "wrong state, cleared", services: services(&csta.MakeCall{}), play: clearedBefore},
 		{name: "context has ended", services: services(&csta.MakeCall{}), play: contextEnded},

@@ -51,6 +51,14 @@ func storm(s *stage) {
 			if n := len(a.states()); n > 0 {
 				return errors.New(a.name + " has calls")
 			}
+			// An answer may be here before its events, and who is called back is
+			// so when the last call has ended.
+			if !a.Features.Supports(&csta.SnapshotDevice{}) {
+				continue
+			}
+			if err := s.compare(a); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -68,8 +76,15 @@ func (s *stage) anyRequest(a *actor, random *rand.Rand) csta.Message {
 		}
 		return csta.Connection("none", a.ID)
 	}
-	number := csta.Device(s.actors[random.IntN(4)].Number)
-	switch random.IntN(13) {
+	other := s.actors[random.IntN(4)]
+	number := csta.Device(other.Number)
+	if s.b.Orbit != "" && random.IntN(8) == 0 {
+		number = csta.Device(s.b.Orbit)
+	}
+	if s.b.Queue != "" && random.IntN(8) == 0 {
+		number = csta.Device(s.b.Queue)
+	}
+	switch random.IntN(20) {
 	case 0, 1, 2:
 		return &csta.MakeCall{CallingDevice: csta.Device(a.ID), CalledDirectoryNumber: number, AutoOriginate: doNotPrompt}
 	case 3, 4:
@@ -88,6 +103,28 @@ func (s *stage) anyRequest(a *actor, random *rand.Rand) csta.Message {
 		return &csta.TransferCall{HeldCall: pick(pbx.Hold), ActiveCall: pick(pbx.Connected)}
 	case 11:
 		return &csta.SingleStepTransferCall{ActiveCall: pick(pbx.Connected, pbx.Hold, pbx.Alerting), TransferredTo: number}
+	case 12:
+		return &csta.ConferenceCall{HeldCall: pick(pbx.Hold), ActiveCall: pick(pbx.Connected)}
+	case 13:
+		return &csta.SingleStepConferenceCall{ActiveCall: pick(pbx.Connected), DeviceToJoin: number, ParticipationType: active}
+	case 14:
+		return &csta.ParkCall{Parking: pick(pbx.Connected), ParkTo: csta.Device(s.b.Orbit)}
+	case 15:
+		return &csta.GroupPickupCall{NewDestination: csta.Device(a.ID)}
+	case 16:
+		for call, state := range other.states() {
+			if state == pbx.Alerting {
+				return &csta.DirectedPickupCall{CallToBePickedUp: a.conn(call, other), RequestingDevice: csta.Device(a.ID)}
+			}
+		}
+		return &csta.GroupPickupCall{NewDestination: csta.Device(a.ID)}
+	case 17:
+		return &csta.CallBack{CallbackConnection: pick(pbx.Connected, pbx.Fail)}
+	case 18:
+		if random.IntN(4) == 0 {
+			return &csta.ClearCall{CallToBeCleared: pick(pbx.Connected, pbx.Hold, pbx.Fail)}
+		}
+		return &csta.GenerateDigits{ConnectionToSendDigits: pick(pbx.Connected), CharactersToSend: "1"}
 	default:
 		return &csta.ReconnectCall{HeldCall: pick(pbx.Hold), ActiveCall: pick(pbx.Connected)}
 	}
@@ -102,7 +139,15 @@ func (s *stage) anyHand(a *actor, random *rand.Rand) error {
 		return f()
 	}
 	p := a.Person
-	switch random.IntN(6) {
+	switch random.IntN(9) {
+	case 6:
+		return do(p.Conference)
+	case 7:
+		return do(p.PickUp)
+	case 8:
+		if p.Park != nil {
+			return p.Park(s.b.Orbit)
+		}
 	case 0:
 		if p.Dial != nil {
 			return p.Dial(s.actors[random.IntN(4)].Number)

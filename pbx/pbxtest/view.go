@@ -14,12 +14,19 @@ type View struct {
 	own   string // the deviceID of the line's own connections
 	calls map[string]map[string]csta.LocalConnectionState
 	over  map[string]bool // calls that the line has left
+
+	early  map[connection]bool // connections that were offered a call or reached as a network
+	parked map[string]bool     // calls that the line parked
 }
+
+// A connection is what a ConnectionID names.
+type connection struct{ call, device string }
 
 // NewView returns the view of a line without calls; own is the deviceID of its
 // own connections.
 func NewView(own string) *View {
-	return &View{own: own, calls: map[string]map[string]csta.LocalConnectionState{}, over: map[string]bool{}}
+	return &View{own: own, calls: map[string]map[string]csta.LocalConnectionState{}, over: map[string]bool{},
+		early: map[connection]bool{}, parked: map[string]bool{}}
 }
 
 // A step is what an event says of one connection.
@@ -38,6 +45,14 @@ func stepOf(ev csta.Event) (step, bool) {
 		return step{e.InitiatedConnection, states{pbx.Null}, pbx.Initiated}, true
 	case *csta.OriginatedEvent:
 		return step{e.OriginatedConnection, states{pbx.Null, pbx.Initiated, pbx.Alerting}, pbx.Connected}, true
+	case *csta.DigitsDialedEvent:
+		return step{e.DialingConnection, states{pbx.Initiated}, pbx.Initiated}, true
+	case *csta.OfferedEvent:
+		return step{e.OfferedConnection, states{pbx.Null}, pbx.Alerting}, true
+	case *csta.NetworkReachedEvent:
+		return step{e.OutboundConnection, states{pbx.Null}, pbx.Connected}, true
+	case *csta.QueuedEvent:
+		return step{e.QueuedConnection, states{pbx.Null}, pbx.Queued}, true
 	case *csta.DeliveredEvent:
 		return step{e.Connection, states{pbx.Null}, pbx.Alerting}, true
 	case *csta.EstablishedEvent:
@@ -79,6 +94,10 @@ func (v *View) Take(ev csta.Event) error {
 			}
 		}
 		return nil
+	case *csta.DigitsGeneratedEvent:
+		return v.about(e.Connection)
+	case *csta.CallInformationEvent:
+		return v.about(e.Connection)
 	}
 	st, ok := stepOf(ev)
 	if !ok {
@@ -89,12 +108,19 @@ func (v *View) Take(ev csta.Event) error {
 		return fmt.Errorf("connection %s lacks callID or deviceID", st.id)
 	}
 	local, _ := csta.LocalConnection(ev)
+	if local == "" && v.parked[call] && device != v.own && st.to == pbx.Null {
+		// The call that the line parked has left its orbit.
+		delete(v.parked, call)
+		return nil
+	}
 	if local == "" {
 		return fmt.Errorf("localConnectionInfo is missing")
 	}
 	if v.over[call] {
-		// A call that was sent away may be sent back: it comes by alerting.
-		if st.to != pbx.Alerting || device != v.own {
+		// A call that was sent away may be sent back: it comes by alerting, or is
+		// picked up where it alerts now.
+		picked, _ := ev.(*csta.EstablishedEvent)
+		if device != v.own || st.to != pbx.Alerting && (picked == nil || picked.Cause != "callPickup") {
 			return fmt.Errorf("the line has left call %s", call)
 		}
 		delete(v.over, call)
@@ -107,8 +133,18 @@ func (v *View) Take(ev csta.Event) error {
 	// Of others a line knows what it was told since it came: who was there
 	// before may do anything first.
 	was, known := v.calls[call][device]
-	if (known || device == v.own) && !slices.Contains(st.from, orNull(was)) {
+	id := connection{call, device}
+	if (known || device == v.own) && !slices.Contains(st.from, orNull(was)) && !(v.early[id] && follows(ev)) {
 		return fmt.Errorf("connection %s goes from %s to %s", st.id, orNull(was), st.to)
+	}
+	delete(v.early, id)
+	switch e := ev.(type) {
+	case *csta.OfferedEvent, *csta.NetworkReachedEvent:
+		v.early[id] = true
+	case *csta.DivertedEvent:
+		if e.Cause == "park" && device == v.own {
+			v.parked[call] = true
+		}
 	}
 	v.set(call, device, st.to)
 	if now := v.state(call, v.own); now != local {
@@ -118,6 +154,23 @@ func (v *View) Take(ev csta.Event) error {
 		delete(v.calls, call)
 		// A call that was diverted may come back.
 		v.over[call] = !diverted
+	}
+	return nil
+}
+
+// follows reports whether the event may come after an offer or a network.
+func follows(ev csta.Event) bool {
+	switch ev.(type) {
+	case *csta.DeliveredEvent, *csta.EstablishedEvent:
+		return true
+	}
+	return false
+}
+
+// about checks an event that changes no connection of its call.
+func (v *View) about(id csta.ConnectionID) error {
+	if v.state(id.CallID, v.own) == pbx.Null {
+		return fmt.Errorf("the line is not in call %s", id.CallID)
 	}
 	return nil
 }
@@ -169,6 +222,10 @@ func (v *View) join(primary, secondary csta.ConnectionID, items []csta.Connectio
 		}
 		if s, ok := v.calls[item.OldConnection.CallID][item.OldConnection.DeviceID.ID]; ok {
 			states[item.NewConnection.DeviceID.ID] = s
+		}
+		if old := (connection{item.OldConnection.CallID, item.OldConnection.DeviceID.ID}); v.early[old] {
+			delete(v.early, old)
+			v.early[connection{item.NewConnection.CallID, item.NewConnection.DeviceID.ID}] = true
 		}
 		if item.Endpoint == nil {
 			return fmt.Errorf("new connection %s has no endpoint", item.NewConnection)

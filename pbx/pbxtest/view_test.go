@@ -18,6 +18,16 @@ func TestView(t *testing.T) {
 	cleared := &csta.ConnectionClearedEvent{DroppedConnection: conn("c", "A"), LocalConnectionInfo: pbx.Null}
 	diverted := &csta.DivertedEvent{Connection: conn("c", "A"), LocalConnectionInfo: pbx.Null}
 	rings := &csta.DeliveredEvent{Connection: conn("c", "A"), LocalConnectionInfo: pbx.Alerting}
+	initiated := &csta.ServiceInitiatedEvent{InitiatedConnection: conn("c", "A"), LocalConnectionInfo: pbx.Initiated}
+	dialled := &csta.DigitsDialedEvent{DialingConnection: conn("c", "A"), LocalConnectionInfo: pbx.Initiated}
+	offered := &csta.OfferedEvent{OfferedConnection: conn("c", "A"), LocalConnectionInfo: pbx.Alerting}
+	answered := &csta.EstablishedEvent{EstablishedConnection: conn("c", "A"), LocalConnectionInfo: pbx.Connected}
+	pickedUp := &csta.EstablishedEvent{EstablishedConnection: conn("c", "A"), LocalConnectionInfo: pbx.Connected, Cause: "callPickup"}
+	reached := &csta.NetworkReachedEvent{OutboundConnection: conn("c", "B"), LocalConnectionInfo: pbx.Connected}
+	parked := &csta.DivertedEvent{Connection: conn("c", "A"), LocalConnectionInfo: pbx.Null, Cause: "park"}
+	retrieved := &csta.DivertedEvent{Connection: conn("c", "#900")}
+	data := &csta.CallInformationEvent{Connection: conn("c", "B")}
+	digits := &csta.DigitsGeneratedEvent{Connection: conn("c", "B")}
 	item := func(call, device string) csta.ConnectionListItem {
 		return csta.ConnectionListItem{NewConnection: conn(call, device), OldConnection: conn("c", device), Endpoint: &csta.Endpoint{DeviceID: csta.Device(device)}}
 	}
@@ -33,6 +43,19 @@ func TestView(t *testing.T) {
 		{"not about a call", []csta.Event{&csta.DoNotDisturbEvent{}}, ""},
 		{"comes back after a diversion", []csta.Event{rings, diverted, rings}, ""},
 		{"transferred", []csta.Event{originated, transferred(pbx.Connected, item("d", "A"), item("d", "B"))}, ""},
+		{"dialled", []csta.Event{initiated, dialled, originated}, ""},
+		{"offered, then rings", []csta.Event{offered, rings, answered}, ""},
+		{"offered, then answered", []csta.Event{offered, answered}, ""},
+		{"through a network", []csta.Event{originated, reached, delivered, established}, ""},
+		{"parked, then retrieved", []csta.Event{rings, answered, parked, retrieved}, ""},
+		{"data", []csta.Event{originated, data, digits}, ""},
+		{"rings twice after an offer", []csta.Event{offered, rings, rings}, "goes from alerting to alerting"},
+		{"dialled after it was originated", []csta.Event{originated, dialled}, "goes from connected to initiated"},
+		{"rings though it was reached before", []csta.Event{originated, reached, established, delivered}, "goes from connected to alerting"},
+		{"retrieved, though not parked", []csta.Event{rings, diverted, retrieved}, "localConnectionInfo is missing"},
+		{"retrieved twice", []csta.Event{rings, answered, parked, retrieved, retrieved}, "localConnectionInfo is missing"},
+		{"data of another call", []csta.Event{data}, "not in call"},
+		{"digits of another call", []csta.Event{digits}, "not in call"},
 		{"no call", []csta.Event{delivered}, "not in call"},
 		{"twice", []csta.Event{originated, delivered, delivered}, "goes from alerting to alerting"},
 		{"own, illegal", []csta.Event{rings, held}, "goes from alerting to hold"},
@@ -42,6 +65,8 @@ func TestView(t *testing.T) {
 		{"no callID", []csta.Event{&csta.OriginatedEvent{OriginatedConnection: conn("", "A")}}, "lacks callID"},
 		{"after the end", []csta.Event{originated, cleared, delivered}, "has left call"},
 		{"sent back after the end", []csta.Event{originated, cleared, rings}, ""},
+		{"picked up after the end", []csta.Event{originated, cleared, pickedUp}, ""},
+		{"answered after the end", []csta.Event{originated, cleared, answered}, "has left call"},
 		{"back by itself after the end", []csta.Event{originated, cleared, originated}, "has left call"},
 		{"cleared twice", []csta.Event{originated, cleared, cleared}, "has left call"},
 		{"transfer of a stranger", []csta.Event{transferred(pbx.Null)}, "in neither"},

@@ -20,29 +20,37 @@ func has(c pbx.Call, device string) bool {
 	return slices.ContainsFunc(c.Connections, func(conn pbx.Connection) bool { return conn.Device == device })
 }
 
-// attempt starts a call of the phone, which is dialling number. An empty id is
-// a new call, else one that is initiated.
+// attempt starts a call of the phone, which is dialling number.
 func (s *Sim) attempt(p *phone, id, number string, cause csta.EventCause) string {
-	if id == "" {
-		id = s.newCall()
-	}
 	pr := s.of(id)
 	pr.stop()
 	pr.dialled = ""
-	s.calls.Originated(id, p.party(), s.shown(number), cause)
-	s.deliver(id, s.resolve(number, nil), causeNewCall)
+	p.heard = ""
+	p.lastDialled = number
+	s.calls.Originated(id, p.caller(), s.shown(number), cause)
+	t := s.resolve(number, nil)
+	s.noCallBack(p, s.phones[t.party.Device])
+	if cause != causeCallBack {
+		cause = causeNewCall
+	}
+	s.deliver(id, t, cause)
 	return id
+}
+
+// dial dials the number at the phone, which has a dial tone.
+func (s *Sim) dial(p *phone, id, number string) {
+	s.calls.Dialled(id, p.Number, csta.Device(number), causeKeyOperation)
+	s.attempt(p, id, number, causeNewCall)
 }
 
 // initiate takes the phone off hook, or prompts it to be, to dial number later;
 // an empty one is still to be dialled.
-func (s *Sim) initiate(p *phone, number string, cause csta.EventCause) string {
-	id := s.newCall()
+func (s *Sim) initiate(p *phone, id, number string, cause csta.EventCause) string {
 	pr := s.of(id)
-	pr.dialled = number
-	s.calls.Initiated(id, p.party(), cause)
-	if number != "" && p.AutoAnswer {
-		return s.attempt(p, id, number, causeMakeCall)
+	pr.dialled, pr.why = number, cause
+	s.calls.Initiated(id, p.caller(), cause)
+	if number != "" && p.autoAnswer && p.rings == 0 {
+		return s.attempt(p, id, number, cause)
 	}
 	s.after(pr, p.RingTime, func() {
 		s.calls.Ended(id, causeNotAnswered)
@@ -63,11 +71,25 @@ func (s *Sim) establish(id, device string, cause csta.EventCause) {
 			s.end(c.ID, causeNormalClearing)
 		}
 	}
-	s.of(id).stop()
-	_, conn, err := s.calls.Find(csta.Connection(id, device))
-	if err == nil {
-		s.calls.Established(id, conn.Party, cause)
+	if _, conn, err := s.calls.Find(csta.Connection(id, device)); err == nil {
+		s.connect(id, conn.Party, cause)
 	}
+}
+
+// connect lets a party take part in the call.
+func (s *Sim) connect(id string, party pbx.Party, cause csta.EventCause) {
+	pr := s.of(id)
+	pr.stop()
+	if p := s.phones[party.Device]; p != nil {
+		p.heard = ""
+	}
+	s.calls.Established(id, party, cause)
+	c, _ := s.calls.Get(id)
+	// Who adds a party may have left, or put the conference on hold.
+	if by := pr.adding; by != "" && has(c, by) && connection(c, by).State == pbx.Connected {
+		s.calls.Conferenced(pbx.Joining{Device: by, Primary: id, Result: id, To: party.Shown(), Cause: causeAdded})
+	}
+	pr.adding = ""
 }
 
 // release takes a device out of its call. Who is left alone is released too.
@@ -117,7 +139,7 @@ func (s *Sim) divert(id, device, number string) (target, error) {
 // handOver replaces the device in its call by who answers at number, and
 // returns the callID of the call that results.
 func (s *Sim) handOver(c pbx.Call, device, number string) (string, target, error) {
-	if err := s.talking(c, device); err != nil {
+	if err := s.settled(c, device); err != nil {
 		return "", target{}, err
 	}
 	t, err := s.reach(c, number)
@@ -131,14 +153,35 @@ func (s *Sim) handOver(c pbx.Call, device, number string) (string, target, error
 	return id, t, nil
 }
 
-// talking refuses a call whose far end has not answered.
-func (s *Sim) talking(c pbx.Call, device string) error {
-	for _, far := range c.Other(device) {
-		if far.State == pbx.Connected || far.State == pbx.Hold {
-			return nil
+// answered reports whether the party takes part in its call.
+func answered(conn pbx.Connection) bool { return conn.State == pbx.Connected || conn.State == pbx.Hold }
+
+// talkers returns how many take part in the call.
+func talkers(c pbx.Call) (n int) {
+	for _, conn := range c.Connections {
+		if answered(conn) {
+			n++
 		}
 	}
+	return n
+}
+
+// talking refuses a call in which nobody else has answered.
+func (s *Sim) talking(c pbx.Call, device string) error {
+	if slices.ContainsFunc(c.Other(device), answered) {
+		return nil
+	}
 	return csta.Errorf(csta.StateIncompatibility, "invalidConnectionState", "the far end of call %s has not answered", c.ID)
+}
+
+// settled refuses a call in which somebody else has not answered, or nobody is.
+func (s *Sim) settled(c pbx.Call, device string) error {
+	for _, far := range c.Other(device) {
+		if !answered(far) {
+			return csta.Errorf(csta.StateIncompatibility, "invalidConnectionState", "%s in call %s is %s", far.Device, c.ID, far.State)
+		}
+	}
+	return s.talking(c, device)
 }
 
 // reach returns where a call would go if it were sent to number, and refuses
@@ -148,6 +191,9 @@ func (s *Sim) reach(c pbx.Call, number string) (target, error) {
 		return target{}, csta.Errorf(csta.Operation, "invalidDestination", "%v", err)
 	}
 	t := s.resolve(number, nil)
+	if t.orbit {
+		return t, csta.Errorf(csta.Operation, "invalidDestination", "%q is an orbit: a call is parked there by ParkCall", number)
+	}
 	if has(c, t.party.Device) {
 		return t, csta.Errorf(csta.Operation, "invalidDestination", "%q leads to %s, who is in the call already", number, t.party.Device)
 	}
@@ -163,19 +209,43 @@ func (s *Sim) reach(c pbx.Call, number string) (target, error) {
 
 // merge joins the far ends of a held and an active call of the device.
 func (s *Sim) merge(held, active pbx.Call, device string) error {
-	if err := s.talking(held, device); err != nil {
+	if err := s.settled(held, device); err != nil {
 		return err
 	}
 	far := active.Other(device)
-	if len(far) == 0 || far[0].State == pbx.Fail {
+	if len(far) == 0 || far[0].State == pbx.Fail || s.isOrbit(far[0].Device) {
 		return csta.Errorf(csta.StateIncompatibility, "invalidActiveConnectionState", "there is nobody in call %s to transfer to", active.ID)
 	}
-	if has(held, far[0].Device) {
-		return csta.Errorf(csta.Operation, "notDifferentDevices", "both calls are with %s", far[0].Device)
+	if err := s.joinable(held, active, device); err != nil {
+		return err
+	}
+	to := far[0].Shown()
+	if len(far) > 1 {
+		to = csta.NotKnown() // a conference
 	}
 	// The call that rings or talks goes on, with what the PBX keeps of it.
-	s.calls.Transferred(pbx.Joining{Device: device, Primary: held.ID, Secondary: active.ID, Result: active.ID, To: far[0].Shown(), Cause: causeTransfer})
+	s.calls.Transferred(pbx.Joining{Device: device, Primary: held.ID, Secondary: active.ID, Result: active.ID, To: to, Cause: causeTransfer})
 	s.forget(held.ID)
+	return nil
+}
+
+// joinable refuses two calls that have somebody else in common, or would be too
+// large a conference.
+func (s *Sim) joinable(held, active pbx.Call, device string) error {
+	far := active.Other(device)
+	for _, conn := range far {
+		if has(held, conn.Device) {
+			return csta.Errorf(csta.Operation, "notDifferentDevices", "both calls are with %s", conn.Device)
+		}
+	}
+	return s.room(held, len(far))
+}
+
+// room refuses to add more parties to a call than a conference takes.
+func (s *Sim) room(c pbx.Call, more int) error {
+	if n := len(c.Connections) + more; n > maxParties {
+		return csta.Errorf(csta.SystemResourceAvailability, "conferenceMemberLimitExceeded", "a conference of %d is too large: %d are the most", n, maxParties)
+	}
 	return nil
 }
 
@@ -185,19 +255,24 @@ func (s *Sim) alternate(held, active, device string) {
 	s.calls.Retrieved(held, device, causeAlternate)
 }
 
-// dials refuses what the phone cannot dial in the state that it is in: it is
-// free, or its calls are on hold.
+// dials refuses what the phone cannot dial in the state that it is in.
 func (s *Sim) dials(p *phone, number string) error {
 	if err := checkDigits(number); err != nil {
 		return csta.Errorf(csta.Operation, "invalidCalledDeviceID", "%v", err)
 	}
+	return s.free(p, "invalidCallingDeviceState")
+}
+
+// free refuses a phone that cannot have a further call now: it has none, or its
+// calls are on hold.
+func (s *Sim) free(p *phone, value string) error {
 	calls := s.calls.At(p.Number)
 	if len(calls) >= maxCalls {
 		return csta.Errorf(csta.SystemResourceAvailability, "resourceLimitExceeded", "%s has %d calls", p.Number, len(calls))
 	}
 	for _, c := range calls {
 		if conn := connection(c, p.Number); conn.Own && conn.State != pbx.Hold {
-			return csta.Errorf(csta.StateIncompatibility, "invalidCallingDeviceState", "%s is %s in call %s", p.Number, conn.State, c.ID)
+			return csta.Errorf(csta.StateIncompatibility, value, "%s is %s in call %s", p.Number, conn.State, c.ID)
 		}
 	}
 	return nil

@@ -12,44 +12,8 @@ import (
 	"rccgw/digitmod"
 	"rccgw/pbx"
 	"rccgw/pbx/pbxtest"
-	"rccgw/pbx/sim"
+	"rccgw/pbx/sim/simtest"
 )
-
-const impatient = "1005"
-
-// newSim returns a PBX with five phones, one of which rings for a moment only.
-func newSim(t *testing.T) *sim.Sim {
-	devices := sim.DefaultDevices()[:5]
-	devices[4].RingTime = 50 * time.Millisecond
-	s, err := sim.New(sim.Config{Devices: devices})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// bench returns a bench of the PBX, with lines as newLine makes them.
-func bench(s *sim.Sim, newLine func(device string) *pbxtest.Line) *pbxtest.Bench {
-	line := func(device string) *pbxtest.Line {
-		l, h := newLine(device), s.Phone(device)
-		l.Person = pbxtest.Person{Lift: h.Lift, Dial: h.Dial, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
-			Transfer: h.Transfer, SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb}
-		return l
-	}
-	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: line(impatient)}
-	for _, device := range []string{"1001", "1002", "1003", "1004"} {
-		b.Lines = append(b.Lines, line(device))
-	}
-	o := s.Outside("6135550100")
-	call := func(number string, from ...csta.ExtendedDeviceID) error {
-		_, err := o.Call(number, from...)
-		return err
-	}
-	b.Outside = &pbxtest.Outside{Number: "96135550100", Shown: "6135550100", Person: pbxtest.Person{Answer: o.Answer, HangUp: o.HangUp},
-		Call:         func(number string) error { return call(number) },
-		CallWithheld: func(number string) error { return call(number, csta.Restricted()) }}
-	return b
-}
 
 // start runs f until the test is over.
 func start(t *testing.T, f func(ctx context.Context) error) {
@@ -66,7 +30,7 @@ var fast = pbx.Backoff{Min: time.Millisecond, Max: time.Millisecond}
 
 func TestDriver(t *testing.T) {
 	pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench {
-		s := newSim(t)
+		s := simtest.New(t)
 		var m csta.Mux
 		s.Services(&m)
 		var f pbxtest.Fan
@@ -81,8 +45,8 @@ func TestDriver(t *testing.T) {
 			}, fast, slog.New(slog.DiscardHandler))
 		})
 		<-normal
-		return bench(s, func(device string) *pbxtest.Line {
-			return &pbxtest.Line{ID: device, Handler: &m, Features: m.Features(device), Watch: func(w pbxtest.Watcher) func() { return f.Watch(device, w) }}
+		return simtest.Bench(s, func(device string, p pbxtest.Person) *pbxtest.Line {
+			return &pbxtest.Line{ID: device, Person: p, Handler: &m, Features: m.Features(device), Watch: func(w pbxtest.Watcher) func() { return f.Watch(device, w) }}
 		})
 	})
 }
@@ -104,7 +68,7 @@ func TestOverBus(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(conn.Close)
-		s := newSim(t)
+		s := simtest.New(t)
 		a, err := bus.NewAdapter(bus.AdapterConfig{PBX: "sim", Conn: conn, Driver: s, Lines: lines, Backoff: fast, Log: log})
 		if err != nil {
 			t.Fatal(err)
@@ -116,9 +80,9 @@ func TestOverBus(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(heard.Close)
-		return bench(s, func(device string) *pbxtest.Line {
+		return simtest.Bench(s, func(device string, p pbxtest.Person) *pbxtest.Line {
 			l := await(t, c, device)
-			return &pbxtest.Line{ID: l.Device, Handler: c.PBX(l.PBX), Features: l.Features, Watch: func(w pbxtest.Watcher) func() {
+			return &pbxtest.Line{ID: l.Device, Person: p, Handler: c.PBX(l.PBX), Features: l.Features, Watch: func(w pbxtest.Watcher) func() {
 				stop, up := c.Watch(context.Background(), l, watcher{w})
 				if !up {
 					t.Errorf("PBX is not up when %s is watched", device)

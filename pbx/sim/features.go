@@ -21,17 +21,7 @@ type forward struct {
 	rings int64 // before forwardNoAns; 0: as long as the phone rings
 }
 
-// settings are what a phone is set to.
-type settings struct {
-	forwards map[csta.ForwardingType]forward
-	dnd      bool
-}
-
-func (s *Sim) getForwarding(r *csta.GetForwarding) (*csta.GetForwardingResponse, error) {
-	p, err := s.line("device", r.Device)
-	if err != nil {
-		return nil, err
-	}
+func (s *Sim) getForwarding(p *phone, _ *csta.GetForwarding) (*csta.GetForwardingResponse, error) {
 	resp := &csta.GetForwardingResponse{}
 	for _, kind := range forwardingTypes {
 		f := p.forwards[kind]
@@ -48,11 +38,7 @@ func (f forward) ringCount() *int64 {
 	return &f.rings
 }
 
-func (s *Sim) setForwarding(r *csta.SetForwarding) (*csta.SetForwardingResponse, error) {
-	p, err := s.line("device", r.Device)
-	if err != nil {
-		return nil, err
-	}
+func (s *Sim) setForwarding(p *phone, r *csta.SetForwarding) (*csta.SetForwardingResponse, error) {
 	f := forward{on: r.ActivateForward, to: r.ForwardDN.ID}
 	if r.RingCount != nil {
 		if f.rings = *r.RingCount; f.rings < 1 || f.rings > 15 {
@@ -85,9 +71,6 @@ func (s *Sim) forward(p *phone, kind csta.ForwardingType, f forward) error {
 		p.forwards = map[csta.ForwardingType]forward{}
 	}
 	p.forwards[kind] = f
-	if s.running {
-		s.tellSettings(p)
-	}
 	return nil
 }
 
@@ -125,50 +108,59 @@ func (s *Sim) checkForward(p *phone, kind csta.ForwardingType, f *forward, was f
 	return nil
 }
 
-func (s *Sim) getDoNotDisturb(r *csta.GetDoNotDisturb) (*csta.GetDoNotDisturbResponse, error) {
-	p, err := s.line("device", r.Device)
-	if err != nil {
-		return nil, err
-	}
+func (s *Sim) getDoNotDisturb(p *phone, _ *csta.GetDoNotDisturb) (*csta.GetDoNotDisturbResponse, error) {
 	return &csta.GetDoNotDisturbResponse{DoNotDisturbOn: p.dnd}, nil
 }
 
-func (s *Sim) setDoNotDisturb(r *csta.SetDoNotDisturb) (*csta.SetDoNotDisturbResponse, error) {
-	p, err := s.line("device", r.Device)
-	if err != nil {
-		return nil, err
-	}
+func (s *Sim) setDoNotDisturb(p *phone, r *csta.SetDoNotDisturb) (*csta.SetDoNotDisturbResponse, error) {
 	// To take them silently would let somebody through, or not, against the user's will.
 	if r.CallOrigination != nil || len(r.CallingDeviceList) > 0 {
 		return nil, csta.Errorf(csta.Operation, "parameterNotSupported", "do-not-disturb is for all callers: callOrigination and callingDeviceList are not offered")
 	}
-	s.disturb(p, r.DoNotDisturbOn)
+	p.dnd = r.DoNotDisturbOn
 	return &csta.SetDoNotDisturbResponse{}, nil
 }
 
-func (s *Sim) disturb(p *phone, on bool) {
-	p.dnd = on
-	if s.running {
-		s.tellSettings(p)
-	}
+const maxRings = 15
+
+func (s *Sim) getAutoAnswer(p *phone, _ *csta.GetAutoAnswer) (*csta.GetAutoAnswerResponse, error) {
+	return &csta.GetAutoAnswerResponse{AutoAnswerOn: p.autoAnswer, NumberOfRings: p.answerRings()}, nil
 }
 
-// tellSettings reports what of the phone's settings has not been told.
-func (s *Sim) tellSettings(p *phone) {
-	for _, kind := range forwardingTypes {
-		f := p.forwards[kind]
-		if f == p.told.forwards[kind] {
-			continue
+func (s *Sim) setAutoAnswer(p *phone, r *csta.SetAutoAnswer) (*csta.SetAutoAnswerResponse, error) {
+	rings := int64(0)
+	if r.NumberOfRings != nil {
+		if rings = *r.NumberOfRings; rings < 0 || rings > maxRings {
+			return nil, csta.Errorf(csta.Operation, "autoAnswerOutOfRange", "numberOfRings %d is not between 0 and %d", rings, maxRings)
 		}
-		if p.told.forwards == nil {
-			p.told.forwards = map[csta.ForwardingType]forward{}
-		}
-		p.told.forwards[kind] = f
-		s.emit(p.Number, &csta.ForwardingEvent{Device: csta.Party(p.Number), ForwardingType: kind, ForwardStatus: f.on,
-			ForwardTo: csta.Device(f.to), RingCount: f.ringCount()})
 	}
-	if p.dnd != p.told.dnd {
-		p.told.dnd = p.dnd
-		s.emit(p.Number, &csta.DoNotDisturbEvent{Device: csta.Party(p.Number), DoNotDisturbOn: p.dnd})
+	p.autoAnswer, p.rings = r.AutoAnswerOn, rings
+	return &csta.SetAutoAnswerResponse{}, nil
+}
+
+// answerRings returns how often the phone rings before it answers by itself, nil
+// where that was not said.
+func (s *settings) answerRings() *int64 {
+	if s.rings == 0 {
+		return nil
 	}
+	rings := s.rings
+	return &rings
+}
+
+func (s *Sim) getCallerIDStatus(p *phone, _ *csta.GetCallerIDStatus) (*csta.GetCallerIDStatusResponse, error) {
+	return &csta.GetCallerIDStatusResponse{CallerIDProvided: !p.withholds}, nil
+}
+
+// setCallerIDStatus is for the calls that the phone makes from now on.
+func (s *Sim) setCallerIDStatus(p *phone, r *csta.SetCallerIDStatus) (*csta.SetCallerIDStatusResponse, error) {
+	p.withholds = !r.CallerIDProvided
+	return &csta.SetCallerIDStatusResponse{}, nil
+}
+
+func (s *Sim) getLastNumberDialed(p *phone, _ *csta.GetLastNumberDialed) (*csta.GetLastNumberDialedResponse, error) {
+	if p.lastDialled == "" {
+		return nil, csta.Errorf(csta.StateIncompatibility, "invalidDeviceState", "nothing was dialled at %s", p.Number)
+	}
+	return &csta.GetLastNumberDialedResponse{NumberDialed: csta.Device(p.lastDialled)}, nil
 }

@@ -17,8 +17,10 @@ type PhoneState struct {
 	Device       string         `json:"device"`
 	Name         string         `json:"name,omitempty"`
 	DoNotDisturb bool           `json:"doNotDisturb"`
+	Message      bool           `json:"message,omitempty"`    // waits
 	Forwarding   []ForwardState `json:"forwarding,omitempty"` // what is on
 	Calls        []CallState    `json:"calls"`
+	Heard        string         `json:"heard,omitempty"` // in the last call: digits, and tones in parentheses
 }
 
 // ForwardState is a forwarding that is on.
@@ -47,13 +49,15 @@ const maxBody = 4 << 10
 //
 //	GET  /phones                     all phones
 //	GET  /phones/{device}            one phone
-//	POST /phones/{device}/{action}   lift, dial, answer, hangup, hold, retrieve, consult, transfer, forward, dnd
+//	POST /phones/{device}/{action}   lift, dial, answer, hangup, hold, retrieve,
+//	                                 consult, transfer, conference, park, pickup, press, forward, dnd,
+//	                                 message
 //	POST /outside/{number}/{action}  call, answer, hangup, busy
 //	POST /link/{action}              cut, restore
 //
-// A body is JSON: {"number":"1002"} for dial, consult, transfer and call,
+// A body is JSON: {"number":"1002"} for dial, consult, transfer, park, press and call,
 // {"type":"forwardBusy","on":true,"number":"1002"} for forward, {"on":true} for
-// dnd and busy, {"number":"1002","withheld":true} for a call without a number.
+// dnd, message and busy, {"number":"1002","withheld":true} for a call without a number.
 // An action at a phone answers with the phone's new state; a refused one with
 // 409, a mistaken one with 400, both as {"error":"…"}.
 func (s *Sim) HTTP() http.Handler {
@@ -127,8 +131,18 @@ func phoneActions(h Phone) map[string]func(body) error {
 			return f(n)
 		}
 	}
+	switched := func(f func(bool) error) func(body) error {
+		return func(b body) error {
+			on, err := b.on()
+			if err != nil {
+				return err
+			}
+			return f(on)
+		}
+	}
 	return map[string]func(body) error{
 		"lift": plain(h.Lift), "answer": plain(h.Answer), "hangup": plain(h.HangUp), "hold": plain(h.Hold), "retrieve": plain(h.Retrieve),
+		"conference": plain(h.Conference), "pickup": plain(h.PickUp), "park": numbered(h.Park), "press": numbered(h.Press),
 		"dial": numbered(h.Dial), "consult": numbered(h.Consult),
 		"transfer": func(b body) error {
 			if b.Number == nil {
@@ -147,13 +161,7 @@ func phoneActions(h Phone) map[string]func(body) error {
 			}
 			return h.SetForwarding(b.Type, on, to)
 		},
-		"dnd": func(b body) error {
-			on, err := b.on()
-			if err != nil {
-				return err
-			}
-			return h.SetDoNotDisturb(on)
-		},
+		"dnd": switched(h.SetDoNotDisturb), "message": switched(h.Message),
 	}
 }
 
@@ -244,7 +252,7 @@ func (s *Sim) states() []PhoneState {
 }
 
 func (s *Sim) state(p *phone) PhoneState {
-	state := PhoneState{Device: p.Number, Name: p.Name, DoNotDisturb: p.dnd, Calls: []CallState{}}
+	state := PhoneState{Device: p.Number, Name: p.Name, DoNotDisturb: p.dnd, Message: p.message, Calls: []CallState{}, Heard: p.heard}
 	for _, kind := range forwardingTypes {
 		if f := p.forwards[kind]; f.on {
 			state.Forwarding = append(state.Forwarding, ForwardState{kind, f.to})

@@ -82,7 +82,7 @@ func (o Outside) errorf(format string) error {
 // why the call failed.
 func (o Outside) Call(number string, from ...csta.ExtendedDeviceID) (string, error) {
 	o.s.mu.Lock()
-	defer o.s.mu.Unlock()
+	defer o.s.unlock()
 	for _, n := range []string{o.number, number} {
 		if err := checkDigits(n); err != nil {
 			return "", csta.Errorf(csta.Operation, "invalidCalledDeviceID", "%v", err)
@@ -95,7 +95,7 @@ func (o Outside) Call(number string, from ...csta.ExtendedDeviceID) (string, err
 		party = pbx.Party{Device: "trunk-" + strconv.FormatUint(o.s.lastLine, 10), Number: from[0]}
 	}
 	t := o.s.resolve(number, nil)
-	if t.sub != nil && len(t.from) == 0 {
+	if t.sub != nil && len(t.from) == 0 || t.orbit {
 		return "", csta.Errorf(csta.Operation, "invalidCalledDeviceID", "%q is not a number of this PBX", number)
 	}
 	if t.failure != "" {
@@ -111,7 +111,7 @@ func (o Outside) Call(number string, from ...csta.ExtendedDeviceID) (string, err
 // Answer answers the call that rings there.
 func (o Outside) Answer() error {
 	o.s.mu.Lock()
-	defer o.s.mu.Unlock()
+	defer o.s.unlock()
 	id, device, ok := o.at(pbx.Alerting)
 	if !ok {
 		return o.errorf("is not called")
@@ -123,7 +123,7 @@ func (o Outside) Answer() error {
 // HangUp ends its call, or rejects the one that rings.
 func (o Outside) HangUp() error {
 	o.s.mu.Lock()
-	defer o.s.mu.Unlock()
+	defer o.s.unlock()
 	id, device, ok := o.at(pbx.Connected, pbx.Alerting)
 	if !ok {
 		return o.errorf("is not in a call")
@@ -136,7 +136,7 @@ func (o Outside) HangUp() error {
 // rings there now fails.
 func (o Outside) Busy(on bool) {
 	o.s.mu.Lock()
-	defer o.s.mu.Unlock()
+	defer o.s.unlock()
 	sub := o.s.subscriber(o.number)
 	sub.busy = on
 	if !on {

@@ -13,10 +13,21 @@ import (
 type phone struct {
 	Device
 	settings
-	told settings // what the driver reported
+	told        settings // what the driver reported
+	heard       string   // in the call that it was active in last
+	lastDialled string
 }
 
 func (p *phone) party() pbx.Party { return pbx.Party{Device: p.Number, Own: true} }
+
+// caller is the party of a call that the phone makes.
+func (p *phone) caller() pbx.Party {
+	party := p.party()
+	if p.withholds {
+		party.Number = csta.Restricted()
+	}
+	return party
+}
 
 // patience is how long the phone rings.
 func (p *phone) patience() time.Duration {
@@ -62,7 +73,7 @@ func (s *Sim) Phone(device string) Phone { return Phone{s, device} }
 // with runs f on the phone, with the PBX locked.
 func (h Phone) with(f func(p *phone) error) error {
 	h.s.mu.Lock()
-	defer h.s.mu.Unlock()
+	defer h.s.unlock()
 	p := h.s.phones[h.device]
 	if p == nil {
 		return csta.Errorf(csta.Operation, "invalidDeviceID", "there is no phone %q", h.device)
@@ -78,18 +89,12 @@ func (h Phone) errorf(format string, args ...any) error {
 // and gives an idle one a dial tone.
 func (h Phone) Lift() error {
 	return h.with(func(p *phone) error {
-		if c, ok := h.s.at(p, pbx.Alerting); ok {
-			h.s.establish(c.ID, p.Number, causeNewCall)
-			return nil
-		}
-		if c, ok := h.s.at(p, pbx.Initiated); ok && h.s.of(c.ID).dialled != "" {
-			h.s.attempt(p, c.ID, h.s.of(c.ID).dialled, causeMakeCall)
-			return nil
-		}
-		if c, ok := h.s.active(p); ok {
+		_, rings := h.s.at(p, pbx.Alerting)
+		c, active := h.s.active(p)
+		if active && !rings && h.s.of(c.ID).dialled == "" {
 			return h.errorf("is off hook, in call %s", c.ID)
 		}
-		h.s.initiate(p, "", causeNormal)
+		h.s.pickHandset(p)
 		return nil
 	})
 }
@@ -102,13 +107,15 @@ func (h Phone) Dial(number string) error {
 			if err := checkDigits(number); err != nil {
 				return csta.Errorf(csta.Operation, "invalidCalledDeviceID", "%v", err)
 			}
-			h.s.attempt(p, c.ID, number, causeNewCall)
+			h.s.lift(p)
+			h.s.dial(p, c.ID, number)
 			return nil
 		}
 		if err := h.s.dials(p, number); err != nil {
 			return err
 		}
-		h.s.attempt(p, h.s.initiate(p, "", causeNormal), number, causeNewCall)
+		h.s.lift(p)
+		h.s.dial(p, h.s.initiate(p, h.s.newCall(), "", causeNormal), number)
 		return nil
 	})
 }
@@ -120,6 +127,7 @@ func (h Phone) Answer() error {
 		if !ok {
 			return h.errorf("does not ring")
 		}
+		h.s.lift(p)
 		h.s.establish(c.ID, p.Number, causeNewCall)
 		return nil
 	})
@@ -181,7 +189,7 @@ func (h Phone) Consult(number string) error {
 		if !ok {
 			return h.errorf("is not in a call")
 		}
-		_, err := h.s.consult(c, p, number)
+		_, err := h.s.consult(c, p, number, nil)
 		return err
 	})
 }
@@ -210,16 +218,82 @@ func (h Phone) Transfer(number string) error {
 	})
 }
 
+// Conference joins the held call and the active one, and stays.
+func (h Phone) Conference() error {
+	return h.with(func(p *phone) error {
+		held, ok := h.s.at(p, pbx.Hold)
+		active, both := h.s.at(p, pbx.Connected)
+		if !ok || !both {
+			return h.errorf("has no two calls to join")
+		}
+		return h.s.conference(held, active, p.Number)
+	})
+}
+
+// Press sends digits into the active call.
+func (h Phone) Press(digits string) error {
+	return h.with(func(p *phone) error {
+		c, ok := h.s.at(p, pbx.Connected)
+		if !ok {
+			return h.errorf("is not in a call")
+		}
+		return h.s.dtmf(c, p, digits)
+	})
+}
+
+// Heard returns what came to the phone in its last call: digits, and the name of
+// a tone in parentheses.
+func (h Phone) Heard() string {
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
+	if p := h.s.phones[h.device]; p != nil {
+		return p.heard
+	}
+	return ""
+}
+
+// Park parks the active call at an orbit. Dialling that retrieves it.
+func (h Phone) Park(orbit string) error {
+	return h.with(func(p *phone) error {
+		c, ok := h.s.at(p, pbx.Connected)
+		if !ok {
+			return h.errorf("is not in a call")
+		}
+		return h.s.park(c, p, orbit)
+	})
+}
+
+// PickUp answers the oldest call that rings at another phone of the group.
+func (h Phone) PickUp() error {
+	return h.with(func(p *phone) error {
+		_, err := h.s.pickUpGroup(p, p.PickupGroup)
+		return err
+	})
+}
+
 // SetForwarding switches forwarding of a type on or off, as its feature code
 // does. An empty target is the one that was set last.
 func (h Phone) SetForwarding(kind csta.ForwardingType, on bool, to string) error {
-	return h.with(func(p *phone) error { return h.s.forward(p, kind, forward{on: on, to: to}) })
+	return h.with(func(p *phone) error {
+		defer h.s.tellSettings(p)
+		return h.s.forward(p, kind, forward{on: on, to: to})
+	})
 }
 
 // SetDoNotDisturb switches do-not-disturb on or off.
 func (h Phone) SetDoNotDisturb(on bool) error {
 	return h.with(func(p *phone) error {
-		h.s.disturb(p, on)
+		p.dnd = on
+		h.s.tellSettings(p)
+		return nil
+	})
+}
+
+// Message switches the indicator that a message waits, as voice mail does.
+func (h Phone) Message(waits bool) error {
+	return h.with(func(p *phone) error {
+		p.message, p.messageAt = waits, ""
+		h.s.tellSettings(p)
 		return nil
 	})
 }

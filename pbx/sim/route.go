@@ -3,6 +3,7 @@ package sim
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"rccgw/csta"
 	"rccgw/pbx"
@@ -25,6 +26,15 @@ const (
 	causeAlternate      csta.EventCause = "alternate"
 	causeTransfer       csta.EventCause = "transfer"
 	causeSingleStep     csta.EventCause = "singleStepTransfer"
+	causeConference     csta.EventCause = "conference"
+	causeAdded          csta.EventCause = "singleStepConference"
+	causeQueued         csta.EventCause = "enteringDistribution"
+	causeDistributed    csta.EventCause = "distributed"
+	causeQueueTime      csta.EventCause = "queueTimeOverflow"
+	causePark           csta.EventCause = "park"
+	causeRecall         csta.EventCause = "recall"
+	causePickup         csta.EventCause = "callPickup"
+	causeCallBack       csta.EventCause = "callBack"
 	causeKeyOperation   csta.EventCause = "keyOperation"
 	causeNormal                         = pbx.CauseNormal
 	causeNewCall                        = pbx.CauseNewCall
@@ -36,6 +46,8 @@ type target struct {
 	party   pbx.Party
 	phone   *phone      // that rings; nil: outside, or nobody
 	sub     *subscriber // that rings outside
+	orbit   bool        // at which a call is parked
+	queue   *queue
 	failure csta.EventCause
 	from    []*phone // that the call was forwarded from, without ringing
 	cause   csta.EventCause
@@ -56,7 +68,7 @@ func external(number string) csta.ExtendedDeviceID {
 // external returns the number of the subscriber outside that is dialled by
 // number, if it is one.
 func (s *Sim) external(number string) (string, bool) {
-	if s.phones[number] != nil || number == s.config.Busy || strings.ContainsAny(number, "*#") {
+	if s.phones[number] != nil || number == s.config.Busy || s.isOrbit(number) || s.queueOf(number) != nil || strings.ContainsAny(number, "*#") {
 		return "", false
 	}
 	if out, ok := strings.CutPrefix(number, s.access); ok && out != "" {
@@ -68,7 +80,7 @@ func (s *Sim) external(number string) (string, bool) {
 // assigned reports whether somebody has the number.
 func (s *Sim) assigned(number string) bool {
 	_, out := s.external(number)
-	return out || s.phones[number] != nil || number == s.config.Busy
+	return out || s.phones[number] != nil || s.queueOf(number) != nil || number == s.config.Busy
 }
 
 // resolve finds out where number leads; a call does not ring twice at a phone
@@ -85,6 +97,12 @@ func (s *Sim) resolve(number string, visited []string) target {
 			return t
 		}
 		t.party = pbx.Party{Device: number}
+		if t.orbit = len(t.from) == 0 && s.isOrbit(number); t.orbit {
+			return t
+		}
+		if t.queue = s.queueOf(number); t.queue != nil {
+			return t
+		}
 		p := s.phones[number]
 		if p == nil {
 			t.failure = causeUnallocated
@@ -139,6 +157,7 @@ func (s *Sim) engaged(p *phone) bool {
 // A forwarding on the way counts as the cause before the given one.
 func (s *Sim) deliver(id string, t target, cause csta.EventCause) {
 	pr := s.of(id)
+	pr.target = t.party.Device
 	for _, p := range t.from {
 		pr.visited = append(pr.visited, p.Number)
 		s.calls.Redirected(id, csta.Party(p.Number))
@@ -152,16 +171,17 @@ func (s *Sim) deliver(id string, t target, cause csta.EventCause) {
 	switch {
 	case t.failure != "":
 		s.fail(id, t.party, t.failure)
+	case t.orbit:
+		s.retrieve(id, t.party)
+	case t.queue != nil:
+		pr.queue, pr.expires = t.queue, time.Now().Add(s.config.QueueTime)
+		s.enqueue(pr)
 	case t.phone != nil:
 		pr.visited = append(pr.visited, t.phone.Number)
-		s.calls.Delivered(id, t.party, cause)
-		if t.phone.AutoAnswer {
-			s.establish(id, t.party.Device, causeNewCall)
-			return
-		}
-		s.after(pr, t.phone.patience(), func() { s.unanswered(pr, t.phone) })
+		s.ring(pr, t.phone, cause)
 	default:
 		s.stands(t.party.Device, t.sub)
+		s.calls.NetworkReached(id, t.party, csta.Party(trunk), cause)
 		s.calls.Delivered(id, t.party, cause)
 		if s.config.AutoAnswer {
 			s.establish(id, t.party.Device, causeNewCall)
@@ -171,12 +191,49 @@ func (s *Sim) deliver(id string, t target, cause csta.EventCause) {
 	}
 }
 
+// trunk is the one by which calls go outside.
+const trunk = "trunk"
+
+// ring offers the call to a phone, or lets it ring at once.
+func (s *Sim) ring(pr *progress, p *phone, cause csta.EventCause) {
+	if !p.Offers {
+		s.alert(pr, p, cause)
+		return
+	}
+	s.calls.Offered(pr.id, p.party(), cause)
+	s.after(pr, offerTime, func() { s.alert(pr, p, cause) })
+}
+
+// alert lets a phone ring for the call.
+func (s *Sim) alert(pr *progress, p *phone, cause csta.EventCause) {
+	s.calls.Delivered(pr.id, p.party(), cause)
+	after := time.Duration(p.rings) * ringPeriod
+	switch {
+	case p.autoAnswer && after == 0:
+		s.establish(pr.id, p.Number, causeNewCall)
+	case p.autoAnswer && after < p.patience():
+		s.after(pr, after, func() { s.establish(pr.id, p.Number, causeNewCall) })
+	default:
+		s.after(pr, p.patience(), func() { s.unanswered(pr, p) })
+	}
+}
+
 // fail ends an attempt: the failing party is shown, and whoever waits for it
 // hears a tone for a while; one outside hangs up. The phone that was called sees
-// nothing of it.
+// nothing of it. A conference goes on without who was to be added.
 func (s *Sim) fail(id string, failing pbx.Party, cause csta.EventCause) {
-	waits := s.waiting(id)
-	if cause == causeUnallocated || cause == causeNotObtainable || cause == causeNotAnswered {
+	if c, _ := s.calls.Get(id); talkers(c) > 1 {
+		if has(c, failing.Device) && connection(c, failing.Device).State == pbx.Alerting {
+			s.calls.Cleared(id, failing.Device, cause)
+			s.left(failing.Device)
+		}
+		pr := s.of(id)
+		pr.stop()
+		pr.adding = ""
+		return
+	}
+	waits := s.hears(id)
+	if cause == causeUnallocated || cause == causeNotObtainable || cause == causeNotAnswered || cause == causeQueueTime {
 		// There is nobody left who could be the failing device: the caller's connection is.
 		failing = waits
 	}
@@ -189,9 +246,9 @@ func (s *Sim) fail(id string, failing pbx.Party, cause csta.EventCause) {
 	s.after(pr, s.config.ToneTime, func() { s.end(id, causeNormalClearing) })
 }
 
-// waiting returns the party that waits for an answer: the first in the call
-// that is connected to it.
-func (s *Sim) waiting(id string) pbx.Party {
+// hears returns the party that waits for an answer: the first in the call that
+// is connected to it.
+func (s *Sim) hears(id string) pbx.Party {
 	c, _ := s.calls.Get(id)
 	for _, conn := range c.Connections {
 		if conn.State == pbx.Connected || conn.State == pbx.Hold {
@@ -204,6 +261,11 @@ func (s *Sim) waiting(id string) pbx.Party {
 // unanswered forwards the call of a phone that rang long enough, if there is
 // somewhere to, and gives up otherwise.
 func (s *Sim) unanswered(pr *progress, p *phone) {
+	if pr.queue != nil {
+		s.calls.Diverted(pr.id, p.Number, csta.Party(pr.queue.Number), causeNotAnswered)
+		s.enqueue(pr)
+		return
+	}
 	f := p.forwards[forwardNoAns]
 	if f.on && len(pr.visited) <= maxForwards {
 		if t := s.resolve(f.to, pr.visited); t.failure == "" {

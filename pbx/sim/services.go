@@ -54,11 +54,14 @@ func (s *Sim) makeCall(r *csta.MakeCall) (*csta.MakeCallResponse, error) {
 	if err := s.dials(p, r.CalledDirectoryNumber.ID); err != nil {
 		return nil, err
 	}
-	var id string
+	id := s.newCall()
+	if r.CorrelatorData != nil {
+		s.calls.Correlate(id, r.CorrelatorData)
+	}
 	if r.AutoOriginate == "doNotPrompt" {
-		id = s.attempt(p, "", r.CalledDirectoryNumber.ID, causeMakeCall)
+		s.attempt(p, id, r.CalledDirectoryNumber.ID, causeMakeCall)
 	} else {
-		id = s.initiate(p, r.CalledDirectoryNumber.ID, causeMakeCall)
+		s.initiate(p, id, r.CalledDirectoryNumber.ID, causeMakeCall)
 	}
 	return &csta.MakeCallResponse{CallingDevice: csta.Connection(id, p.Number)}, nil
 }
@@ -119,15 +122,16 @@ func (s *Sim) consultationCall(r *csta.ConsultationCall) (*csta.ConsultationCall
 	if err != nil {
 		return nil, err
 	}
-	id, err := s.consult(c, p, r.ConsultedDevice.ID)
+	id, err := s.consult(c, p, r.ConsultedDevice.ID, r.CorrelatorData)
 	if err != nil {
 		return nil, err
 	}
 	return &csta.ConsultationCallResponse{InitiatedCall: csta.Connection(id, p.Number)}, nil
 }
 
-// consult holds the phone's call and dials number.
-func (s *Sim) consult(c pbx.Call, p *phone, number string) (string, error) {
+// consult holds the phone's call and dials number, with data for the new call,
+// which may be nil.
+func (s *Sim) consult(c pbx.Call, p *phone, number string, data *csta.PrivateData) (string, error) {
 	if err := s.talking(c, p.Number); err != nil {
 		return "", err
 	}
@@ -138,7 +142,11 @@ func (s *Sim) consult(c pbx.Call, p *phone, number string) (string, error) {
 		return "", csta.Errorf(csta.SystemResourceAvailability, "resourceLimitExceeded", "%s has %d calls", p.Number, n)
 	}
 	s.calls.Held(c.ID, p.Number, causeConsultation)
-	return s.attempt(p, "", number, causeConsultation), nil
+	id := s.newCall()
+	if data != nil {
+		s.calls.Correlate(id, data)
+	}
+	return s.attempt(p, id, number, causeConsultation), nil
 }
 
 func (s *Sim) alternateCall(r *csta.AlternateCall) (*csta.AlternateCallResponse, error) {

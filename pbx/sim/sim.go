@@ -26,6 +26,9 @@ type Sim struct {
 	trunk    map[string]*subscriber // by the device that stands for one in a call
 	calls    *pbx.Calls             // what is so
 	progress map[string]*progress   // by callID
+	waiting  []callBack             // in the order in which they were asked for
+	queues   []*queue
+	lifted   map[*phone]struct{} // whose handset is off hook
 	lastCall uint64
 	lastLine uint64 // of devices that stand for callers without a number
 
@@ -46,16 +49,22 @@ func New(c Config) (*Sim, error) {
 		return nil, err
 	}
 	s := &Sim{config: c, access: c.Access, prefix: rand.Text()[:12] + "-", phones: make(map[string]*phone, len(c.Devices)),
-		outside: map[string]*subscriber{}, trunk: map[string]*subscriber{}, calls: pbx.NewCalls(), progress: map[string]*progress{},
+		outside: map[string]*subscriber{}, trunk: map[string]*subscriber{}, calls: pbx.NewCalls(), progress: map[string]*progress{}, lifted: map[*phone]struct{}{},
 		emit: mute, lost: make(chan struct{}), restored: make(chan struct{})}
 	close(s.restored)
 	for _, d := range c.Devices {
 		if d.RingTime == 0 {
 			d.RingTime = c.RingTime
 		}
+		if d.ParkTime == 0 {
+			d.ParkTime = c.ParkTime
+		}
 		d.AutoAnswer = d.AutoAnswer || c.AutoAnswer
-		s.phones[d.Number] = &phone{Device: d}
+		s.phones[d.Number] = &phone{Device: d, settings: initial(d), told: initial(d)}
 		s.internal = max(s.internal, len(d.Number))
+	}
+	for _, q := range c.Queues {
+		s.queues = append(s.queues, s.newQueue(q))
 	}
 	return s, nil
 }
@@ -75,22 +84,41 @@ func (s *Sim) Services(m *csta.Mux) {
 	csta.Handle(m, linked(s, s.transferCall))
 	csta.Handle(m, linked(s, s.singleStepTransferCall))
 	csta.Handle(m, linked(s, s.deflectCall))
-	csta.Handle(m, linked(s, s.getForwarding))
-	csta.Handle(m, linked(s, s.setForwarding))
-	csta.Handle(m, linked(s, s.getDoNotDisturb))
-	csta.Handle(m, linked(s, s.setDoNotDisturb))
+	csta.Handle(m, linked(s, s.conferenceCall))
+	csta.Handle(m, linked(s, s.singleStepConferenceCall))
+	csta.Handle(m, linked(s, s.clearCall))
+	csta.Handle(m, linked(s, s.acceptCall), s.offers)
+	csta.Handle(m, linked(s, s.parkCall))
+	csta.Handle(m, linked(s, s.directedPickupCall))
+	csta.Handle(m, linked(s, s.groupPickupCall))
+	csta.Handle(m, linked(s, s.callBack))
+	csta.Handle(m, linked(s, s.generateDigits))
+	csta.Handle(m, linked(s, s.generateTelephonyTones))
+	csta.Handle(m, linked(s, s.associateData))
+	csta.Handle(m, onPhone(s, s.getForwarding))
+	csta.Handle(m, onPhone(s, s.setForwarding))
+	csta.Handle(m, onPhone(s, s.getDoNotDisturb))
+	csta.Handle(m, onPhone(s, s.setDoNotDisturb))
+	csta.Handle(m, onPhone(s, s.getAutoAnswer))
+	csta.Handle(m, onPhone(s, s.setAutoAnswer))
+	csta.Handle(m, onPhone(s, s.getCallerIDStatus))
+	csta.Handle(m, onPhone(s, s.setCallerIDStatus))
+	csta.Handle(m, onPhone(s, s.getLastNumberDialed))
+	s.physical(m)
 	csta.Handle(m, linked(s, s.snapshotDevice))
 	csta.Handle(m, linked(s, s.snapshotCall))
-	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
-		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{},
-		&csta.ConnectionClearedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
+	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.DigitsDialedEvent{}, &csta.OriginatedEvent{}, &csta.NetworkReachedEvent{}, &csta.OfferedEvent{},
+		&csta.QueuedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
+		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
+		&csta.ConnectionClearedEvent{}, &csta.CallInformationEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{},
+		&csta.AutoAnswerEvent{}, &csta.CallerIDStatusEvent{})
 }
 
 // linked makes a handler of what is done under the lock of the PBX.
 func linked[Q csta.Request[R], R csta.Message](s *Sim, serve func(Q) (R, error)) func(context.Context, Q) (R, error) {
 	return func(ctx context.Context, req Q) (R, error) {
 		s.mu.Lock()
-		defer s.mu.Unlock()
+		defer s.unlock()
 		var none R
 		if err := ctx.Err(); err != nil {
 			return none, csta.Errorf(csta.PerformanceManagement, "performanceLimitExceeded", "%s was not executed: %v", csta.Name(req), err)
@@ -100,6 +128,14 @@ func linked[Q csta.Request[R], R csta.Message](s *Sim, serve func(Q) (R, error))
 		}
 		return serve(req)
 	}
+}
+
+// unlock lets go of the PBX, when it has done what follows from what was done.
+func (s *Sim) unlock() {
+	s.distribute()
+	s.callThemBack()
+	s.hangHandsets()
+	s.mu.Unlock()
 }
 
 // ErrCut is what Run returns when the link was cut.
@@ -151,10 +187,10 @@ func (s *Sim) link(emit pbx.Emit) {
 	s.told = nil
 	s.emit = emit
 	s.calls.SetEmit(emit)
+	s.running = true
 	for _, p := range s.phones {
 		s.tellSettings(p)
 	}
-	s.running = true
 	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
 }
 
@@ -210,8 +246,13 @@ func (s *Sim) newCall() string {
 // has been, and what happens when time is up.
 type progress struct {
 	id      string
-	dialled string   // to be dialled when the prompted phone is lifted
-	visited []string // phones that it rang at or was forwarded from
+	dialled string          // to be dialled when the prompted phone is lifted
+	why     csta.EventCause // of the call that is made then
+	target  string          // the device that it came to last
+	visited []string        // phones that it rang at or was forwarded from
+	queue   *queue          // that it came from
+	expires time.Time       // in the queue
+	adding  string          // the phone that adds who rings to a conference
 	timer   *time.Timer
 }
 
@@ -232,7 +273,7 @@ func (s *Sim) after(p *progress, d time.Duration, f func()) {
 	var t *time.Timer
 	t = time.AfterFunc(d, func() {
 		s.mu.Lock()
-		defer s.mu.Unlock()
+		defer s.unlock()
 		if p.timer == t {
 			p.timer = nil
 			f()

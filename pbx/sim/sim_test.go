@@ -53,6 +53,8 @@ func (r *rig) take(device string, msg csta.Message) {
 		cause = string(e.Cause)
 	case *csta.ForwardingEvent:
 		cause = fmt.Sprintf("%s %v %s", e.ForwardingType, e.ForwardStatus, e.ForwardTo)
+	case *csta.HookswitchEvent:
+		return // TestHookswitch has them
 	case *csta.DoNotDisturbEvent:
 		cause = fmt.Sprint(e.DoNotDisturbOn)
 	}
@@ -112,8 +114,9 @@ func (r *rig) empty() {
 	r.t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if calls := r.calls.List(); len(calls) > 0 || len(r.progress) > 0 || len(r.outside) > 0 || len(r.trunk) > 0 {
-		r.t.Errorf("left: calls %v, progress %v, subscribers %v, trunk %v", calls, r.progress, r.outside, r.trunk)
+	if calls := r.calls.List(); len(calls) > 0 || len(r.progress) > 0 || len(r.outside) > 0 || len(r.trunk) > 0 || len(r.waiting) > 0 ||
+		slices.ContainsFunc(r.queues, func(q *queue) bool { return len(q.calls) > 0 }) {
+		r.t.Errorf("left: calls %v, progress %v, subscribers %v, trunk %v, waiting %v", calls, r.progress, r.outside, r.trunk, r.waiting)
 	}
 }
 
@@ -125,6 +128,17 @@ func TestConfig(t *testing.T) {
 	}
 	for _, want := range []string{`"1001" is given twice`, `device: number "x"`, `number "" has no digits`, `"602" is given twice`, `"1002": ring time`,
 		`access digits: number "a"`, "ring time -1s", "tone time -1s"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %s:\n%v", want, err)
+		}
+	}
+	_, err = New(Config{Devices: []Device{{Number: "1001", ParkTime: -1, PickupGroup: "x"}}, Orbits: []string{"#1", "#1", "1001", "?"}, ParkTime: -1,
+		Queues: []Queue{{Number: "#1"}, {Number: "600", Members: []string{"1002"}}}, QueueTime: -1})
+	if err == nil {
+		t.Fatal("a configuration full of mistakes was taken")
+	}
+	for _, want := range []string{`"#1" is given twice`, `"1001" is given twice`, `orbit: number "?"`, `"1001": park time`, `pick-up group: number "x"`, "park time -1ns",
+		"queue time -1ns", `queue "#1" has no members`, `queue "600": member "1002" is no phone`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %s:\n%v", want, err)
 		}
@@ -263,7 +277,7 @@ func TestTimes(t *testing.T) {
 		r.empty()
 
 		r.must(r.Phone("1001").Dial("602"))
-		r.events("1001 ServiceInitiated", "1001 Originated", "1001 Failed busy")
+		r.events("1001 ServiceInitiated", "1001 DigitsDialed", "1001 Originated", "1001 Failed busy")
 		passes(15 * time.Second)
 		r.events("1001 ConnectionCleared normalClearing")
 		r.empty()
@@ -288,7 +302,7 @@ func TestTimes(t *testing.T) {
 		r.empty()
 
 		r.call("1001", "96135550100")
-		r.events("1001 Originated", "1001 Delivered newCall")
+		r.events("1001 Originated", "1001 NetworkReached", "1001 Delivered newCall")
 		passes(30 * time.Second)
 		r.events("1001 Failed callNotAnswered")
 		r.must(r.Phone("1001").HangUp())
@@ -309,6 +323,110 @@ func TestTimes(t *testing.T) {
 	})
 }
 
+// What comes back by itself.
+func TestRecalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{Devices: []Device{{Number: "1001"}, {Number: "1002"}, {Number: "1003", Offers: true}}})
+		passes := func(d time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			time.Sleep(d + time.Millisecond)
+			synctest.Wait()
+		}
+		// Who is busy is not recalled, but later.
+		r.call("1001", "1002")
+		r.must(r.Phone("1002").Answer())
+		r.must(r.Phone("1001").Park("#905"))
+		r.must(r.Phone("1001").Lift())
+		r.skip()
+		passes(29 * time.Second)
+		r.events()
+		r.must(r.Phone("1001").HangUp())
+		r.must(r.Phone("1001").SetDoNotDisturb(true))
+		r.skip()
+		passes(32 * time.Second)
+		r.events()
+		r.must(r.Phone("1001").SetDoNotDisturb(false))
+		r.skip()
+		passes(59 * time.Second)
+		r.events("1002 Diverted recall", "1001 Diverted recall", "1002 Delivered recall", "1001 Delivered recall")
+		passes(30 * time.Second)
+		r.events("1001 ConnectionCleared callNotAnswered", "1002 Failed callNotAnswered")
+		passes(15 * time.Second)
+		r.events("1002 ConnectionCleared normalClearing")
+		r.empty()
+
+		// A call that nobody accepts rings nevertheless.
+		r.call("1001", "1003")
+		r.events("1001 Originated", "1001 Offered", "1003 Offered")
+		passes(5 * time.Second)
+		r.events("1001 Delivered newCall", "1003 Delivered newCall")
+		passes(30 * time.Second)
+		r.events("1003 ConnectionCleared callNotAnswered", "1001 Failed callNotAnswered")
+
+		// Who does not lift when called back is not called again.
+		r.must(r.Phone("1001").HangUp())
+		r.do(&csta.CallBack{CallbackConnection: csta.Connection(r.call("1002", "1001"), "1002")})
+		r.skip()
+		r.call("1001", "1003")
+		r.must(r.Phone("1001").HangUp())
+		r.events("1001 Originated", "1001 Offered", "1003 Offered", "1001 ConnectionCleared normalClearing", "1003 ConnectionCleared callCancelled", "1002 ServiceInitiated")
+		passes(30 * time.Second)
+		r.events("1002 ConnectionCleared callNotAnswered")
+		r.empty()
+	})
+}
+
+// Calls of a queue go to its members in turn, and back to it.
+func TestQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{Devices: []Device{{Number: "1001"}, {Number: "1002"}, {Number: "1003"}, {Number: "1004"}},
+			Queues: []Queue{{Number: "600", Members: []string{"1003", "1004"}}}, QueueTime: 100 * time.Second})
+		passes := func(d time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			time.Sleep(d + time.Millisecond)
+			synctest.Wait()
+		}
+		r.call("1001", "600")
+		r.events("1001 Originated", "1001 Queued", "1001 Diverted distributed", "1001 Delivered distributed", "1003 Delivered distributed")
+		passes(30 * time.Second)
+		r.events("1001 Diverted callNotAnswered", "1003 Diverted callNotAnswered", "1001 Queued",
+			"1001 Diverted distributed", "1001 Delivered distributed", "1004 Delivered distributed")
+		r.must(r.Phone("1003").Lift())
+		r.must(r.Phone("1004").HangUp()) // who rejects the call ends it
+		r.skip()
+		passes(45 * time.Second)
+		r.empty()
+
+		// Nobody is there: the caller is told when time is up.
+		r.must(r.Phone("1003").SetDoNotDisturb(true))
+		r.must(r.Phone("1004").SetDoNotDisturb(true))
+		r.skip()
+		r.call("1001", "600")
+		r.events("1001 Originated", "1001 Queued")
+		passes(100 * time.Second)
+		r.events("1001 Failed queueTimeOverflow")
+		passes(15 * time.Second)
+		r.events("1001 ConnectionCleared normalClearing")
+		r.empty()
+
+		// Who waits longest is first, outside or not.
+		_, err := r.Outside("6135550100").Call("600")
+		r.must(err)
+		r.call("1002", "600")
+		r.skip()
+		r.must(r.Phone("1004").SetDoNotDisturb(false))
+		r.events("1004 DoNotDisturb false", "1004 Delivered distributed")
+		r.must(r.Phone("1004").Answer())
+		r.must(r.Outside("6135550100").HangUp())
+		r.events("1004 Established", "1004 ConnectionCleared normalClearing",
+			"1002 Diverted distributed", "1002 Delivered distributed", "1004 Delivered distributed")
+		r.must(r.Phone("1002").HangUp())
+		r.empty()
+	})
+}
+
 func TestForwarding(t *testing.T) {
 	r := newRig(t, Config{})
 	// A chain, of which one link is dialled with access digits.
@@ -316,7 +434,7 @@ func TestForwarding(t *testing.T) {
 	r.must(r.Phone("1003").SetForwarding(forwardImmediate, true, "96135550100"))
 	r.events("1002 Forwarding forwardImmediate true 1003", "1003 Forwarding forwardImmediate true 96135550100")
 	r.call("1001", "1002")
-	r.events("1001 Originated", "1001 Delivered callForwardImmediate")
+	r.events("1001 Originated", "1001 NetworkReached", "1001 Delivered callForwardImmediate")
 	r.must(r.Outside("6135550100").HangUp())
 	r.events("1001 ConnectionCleared normalClearing")
 	// The same setting again changes nothing.
@@ -354,9 +472,101 @@ func TestAutoAnswer(t *testing.T) {
 	r.must(r.Phone("1001").HangUp())
 	r.skip()
 	r.call("1001", "6135550100")
-	r.events("1001 Originated", "1001 Delivered newCall", "1001 Established")
+	r.events("1001 Originated", "1001 NetworkReached", "1001 Delivered newCall", "1001 Established")
 	r.must(r.Phone("1001").HangUp())
 	r.empty()
+}
+
+// A phone may ring a while before it answers by itself.
+func TestAutoAnswerAfterRings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		rings := int64(2)
+		r.do(&csta.SetAutoAnswer{Device: csta.Device("1002"), AutoAnswerOn: true, NumberOfRings: &rings})
+		got := r.do(&csta.GetAutoAnswer{Device: csta.Device("1002")}).(*csta.GetAutoAnswerResponse)
+		if !got.AutoAnswerOn || got.NumberOfRings == nil || *got.NumberOfRings != rings {
+			t.Errorf("automatic answer is %+v", got)
+		}
+		r.skip()
+		r.call("1001", "1002")
+		r.events("1001 Originated", "1001 Delivered newCall", "1002 Delivered newCall")
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		r.events()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		r.events("1001 Established", "1002 Established")
+	})
+}
+
+// The handset is off hook for what a hand does, and back on it when the phone is
+// active no more.
+func TestHookswitch(t *testing.T) {
+	r := newRig(t, Config{})
+	on := func(device string) bool {
+		return r.do(&csta.GetHookswitchStatus{Device: csta.Device(device)}).(*csta.GetHookswitchStatusResponse).HookswitchStatusList[0].HookswitchOnHook
+	}
+	r.call("1001", "1002")
+	r.must(r.Phone("1002").Answer())
+	if !on("1001") || on("1002") {
+		t.Errorf("on hook: 1001 %v, 1002 %v, who was answered by hand", on("1001"), on("1002"))
+	}
+	r.must(r.Phone("1001").HangUp())
+	if !on("1002") {
+		t.Error("the handset is off hook after the call")
+	}
+	if len(r.lifted) > 0 {
+		t.Errorf("lifted are %v", r.lifted)
+	}
+	r.empty()
+}
+
+func TestButtons(t *testing.T) {
+	r := newRig(t, Config{})
+	press := func(button string) *csta.ButtonPress {
+		return &csta.ButtonPress{Device: csta.Device("1001"), Button: button}
+	}
+	for _, button := range []string{"hold", "release", "redial", "1"} {
+		r.refuses(press(button), "stateIncompatibility/invalidDeviceState")
+	}
+	r.refuses(press("12"), "operation/invalidButtonIdentifier")
+	call := r.call("1001", "1002")
+	r.refuses(press("hold"), "stateIncompatibility/invalidConnectionState")
+	r.must(r.Phone("1002").Answer())
+	r.skip()
+	r.do(press("hold"))
+	r.events("1001 Held", "1002 Held")
+	r.do(press("hold"))
+	r.events("1001 Retrieved", "1002 Retrieved")
+	r.refuses(press("redial"), "stateIncompatibility/invalidCallingDeviceState")
+	r.do(press("mute"))
+	r.do(press("mute"))
+	r.events("1001 MicrophoneMute", "1001 MicrophoneMute")
+	r.do(press("release"))
+	r.events("1001 ConnectionCleared normalClearing", "1002 ConnectionCleared normalClearing")
+	r.do(press("redial"))
+	r.events("1001 ServiceInitiated", "1001 DigitsDialed", "1001 Originated", "1001 Delivered newCall", "1002 Delivered newCall")
+	if _, _, err := r.calls.Find(csta.Connection(call, "1001")); err == nil {
+		t.Error("the redialled call is the one before")
+	}
+	r.do(press("release"))
+	r.empty()
+}
+
+func TestSteps(t *testing.T) {
+	r := newRig(t, Config{})
+	device := csta.Device("1001")
+	for range 7 {
+		r.do(&csta.SetSpeakerVolume{Device: device, SpeakerVolume: &csta.Volume{VolInc: "increment"}})
+		r.do(&csta.SetMicrophoneGain{Device: device, MicrophoneGain: &csta.MicrophoneGain{MicGainInc: "decrement"}})
+	}
+	speaker := r.do(&csta.GetSpeakerVolume{Device: device}).(*csta.GetSpeakerVolumeResponse).SpeakerVolumeList[0].SpeakerVolAbs
+	mic := r.do(&csta.GetMicrophoneGain{Device: device}).(*csta.GetMicrophoneGainResponse).MicrophoneGainList[0].MicGainAbs
+	if *speaker != 100 || *mic != 0 {
+		t.Errorf("seven steps up and down from the middle are %d and %d", *speaker, *mic)
+	}
+	r.refuses(&csta.SetSpeakerVolume{Device: device}, "operation/invalidParameterValue")
+	r.refuses(&csta.SetMicrophoneGain{Device: device}, "operation/invalidParameterValue")
 }
 
 func TestCallWaiting(t *testing.T) {
