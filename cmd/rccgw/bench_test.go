@@ -70,16 +70,32 @@ func startProcess(b *testing.B, variables ...string) *process {
 }
 
 // cpu returns the processor time that the gateway has used.
-func (p *process) cpu(b *testing.B) time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+func (p *process) cpu(b *testing.B) time.Duration { return cpu(b, p.cmd.Process.Pid) }
+
+// cpu returns the processor time that a process and those of its group have
+// used.
+func cpu(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	f := strings.Fields(rest)
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond // clock ticks
+	ticks := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		_, rest, _ := strings.Cut(string(text), ") ")
+		f := strings.Fields(rest)
+		if group, _ := strconv.Atoi(f[2]); group != pid && file != fmt.Sprintf("/proc/%d/stat", pid) {
+			continue
+		}
+		user, _ := strconv.Atoi(f[11])
+		system, _ := strconv.Atoi(f[12])
+		ticks += user + system
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 // gauge reads one number of the /metrics of the gateway whose HTTP listens at
@@ -115,9 +131,10 @@ func (p *process) dial(b *testing.B, e *cstasip.Endpoint, line string, onEvent f
 	return c
 }
 
-func (p *process) endpoint(b *testing.B, network string) *cstasip.Endpoint {
+// endpoint connects to the gateway, or to a proxy in front of it.
+func (p *process) endpoint(b *testing.B, network, address string) *cstasip.Endpoint {
 	b.Helper()
-	e, err := cstasip.Connect(b.Context(), network+"://"+p.sip, nil, nil)
+	e, err := cstasip.Connect(b.Context(), network+"://"+address, nil, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -126,27 +143,102 @@ func (p *process) endpoint(b *testing.B, network string) *cstasip.Endpoint {
 }
 
 // One service through everything: INFO in, decode, bus, simulated PBX, answer,
-// encode, 200. cpu-µs/op is the gateway's alone.
+// encode, 200; directly, and through a proxy. cpu-µs/op is the gateway's alone,
+// kamailio-µs/op the proxy's.
 func BenchmarkService(b *testing.B) {
 	p := startProcess(b)
 	for _, network := range []string{"udp", "tcp"} {
-		b.Run(network, func(b *testing.B) {
-			const dialogs = 8
-			var clients []*cstasip.Client
-			for i := range dialogs {
-				clients = append(clients, p.dial(b, p.endpoint(b, network), fmt.Sprint(1001+i), nil))
+		b.Run(network, func(b *testing.B) { p.serve(b, network, p.sip, nil) })
+	}
+	for _, network := range []string{"udp", "tcp"} {
+		b.Run("kamailio/"+network, func(b *testing.B) {
+			k := startKamailio(b, p.sip)
+			p.serve(b, network, k.address, k)
+		})
+	}
+}
+
+// serve asks for b.N services in eight dialogs.
+func (p *process) serve(b *testing.B, network, address string, k *kamailio) {
+	const dialogs = 8
+	var clients []*cstasip.Client
+	for i := range dialogs {
+		clients = append(clients, p.dial(b, p.endpoint(b, network, address), fmt.Sprint(1001+i), nil))
+	}
+	before, proxyBefore := p.cpu(b), time.Duration(0)
+	if k != nil {
+		proxyBefore = k.cpu(b)
+	}
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	b.ResetTimer()
+	var running sync.WaitGroup
+	for i, c := range clients {
+		running.Go(func() {
+			req := &csta.GetDoNotDisturb{Device: csta.Device(fmt.Sprint("tel:", 1001+i))}
+			for left.Add(-1) >= 0 {
+				if _, err := csta.Call(b.Context(), c, req); err != nil {
+					b.Error(err)
+					return
+				}
 			}
-			before := p.cpu(b)
-			var left atomic.Int64
-			left.Store(int64(b.N))
+		})
+	}
+	running.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+	b.ReportMetric(float64((p.cpu(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+	if k != nil {
+		b.ReportMetric(float64((k.cpu(b)-proxyBefore).Microseconds())/float64(b.N), "kamailio-µs/op")
+	}
+	for _, c := range clients {
+		_ = c.Close(context.Background())
+	}
+}
+
+// What a service is measured by: the same INFO, answered by Kamailio with a
+// stateful 200 and nothing else.
+func BenchmarkKamailioAnswer(b *testing.B) {
+	body, err := csta.Encode(&csta.GetDoNotDisturb{Device: csta.Device("tel:1001")}, "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, network := range []string{"udp", "tcp"} {
+		b.Run(network, func(b *testing.B) {
+			k := startKamailio(b, "127.0.0.1:9")
+			before := k.cpu(b)
+			var sent atomic.Int64
 			b.ResetTimer()
 			var running sync.WaitGroup
-			for i, c := range clients {
+			for range 8 {
+				conn, err := net.Dial(network, k.address)
+				if err != nil {
+					b.Fatal(err)
+				}
 				running.Go(func() {
-					req := &csta.GetDoNotDisturb{Device: csta.Device(fmt.Sprint("tel:", 1001+i))}
-					for left.Add(-1) >= 0 {
-						if _, err := csta.Call(b.Context(), c, req); err != nil {
+					defer conn.Close()
+					answer := make([]byte, 4096)
+					for n := sent.Add(1); n <= int64(b.N); n = sent.Add(1) {
+						_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+						_, err := fmt.Fprintf(conn, "INFO sip:answered@%s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=z9hG4bK%d\r\nMax-Forwards: 70\r\n"+
+							"From: <sip:1001@lab.example>;tag=%d\r\nTo: <sip:answered@lab.example>\r\nCall-ID: %d\r\nCSeq: 1 INFO\r\n"+
+							"Content-Disposition: signal;handling=required\r\nContent-Type: application/csta+xml\r\nContent-Length: %d\r\n\r\n%s",
+							k.address, strings.ToUpper(network), conn.LocalAddr(), n, n, n, len(body), body)
+						if err != nil {
 							b.Error(err)
+							return
+						}
+						got := 0
+						for got == 0 || !strings.HasSuffix(string(answer[:got]), "\r\n\r\n") {
+							m, err := conn.Read(answer[got:])
+							if err != nil {
+								b.Error(err)
+								return
+							}
+							got += m
+						}
+						if !strings.HasPrefix(string(answer[:got]), "SIP/2.0 200 ") {
+							b.Errorf("answered %.200s", answer[:got])
 							return
 						}
 					}
@@ -154,10 +246,8 @@ func BenchmarkService(b *testing.B) {
 			}
 			running.Wait()
 			b.StopTimer()
-			b.ReportMetric(float64((p.cpu(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
-			for _, c := range clients {
-				_ = c.Close(context.Background())
-			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+			b.ReportMetric(float64((k.cpu(b)-before).Microseconds())/float64(b.N), "kamailio-µs/op")
 		})
 	}
 }
@@ -169,7 +259,7 @@ func BenchmarkEvent(b *testing.B) {
 	on := false // of the phone; b.Run may run a benchmark several times
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("dialogs=%d", n), func(b *testing.B) {
-			e := p.endpoint(b, "tcp")
+			e := p.endpoint(b, "tcp", p.sip)
 			got := make(chan struct{}, 10*n)
 			var clients []*cstasip.Client
 			for range n {
@@ -204,7 +294,7 @@ func BenchmarkEvent(b *testing.B) {
 func BenchmarkIdleDialog(b *testing.B) {
 	const dialogs = 5000
 	p := startProcess(b, "GOGC=10")
-	e := p.endpoint(b, "tcp")
+	e := p.endpoint(b, "tcp", p.sip)
 	settled := func() float64 {
 		least := gauge(b, p.http, "go_memstats_heap_alloc_bytes")
 		for range 200 { // scraping makes garbage, so collections go on

@@ -555,6 +555,10 @@ type call struct {
 	told  atomic.Bool
 	final func(*message, error)
 
+	// drained is closed when sipgo has handed out all that it will. It is nil
+	// where no provisional response came. The core's mutex guards it.
+	drained chan struct{}
+
 	mu    sync.Mutex
 	timer *time.Timer // sees to it that an answer can come; nil on UDP
 	ends  time.Time   // of an INVITE; zero otherwise
@@ -649,30 +653,57 @@ func (c *core) hookResponse(res *sip.Response) {
 	if err != nil {
 		return
 	}
+	final := res.StatusCode >= 200
 	c.mu.Lock()
 	x := c.calls[key]
-	if x != nil && res.StatusCode >= 200 {
-		delete(c.calls, key)
-	}
-	c.mu.Unlock()
 	if x == nil {
+		c.mu.Unlock()
 		return
 	}
-	c.spawn(func() {
+	drained := x.drained
+	if final {
+		delete(c.calls, key)
+	} else if drained == nil {
+		x.drained = make(chan struct{})
+	}
+	c.mu.Unlock()
+	switch {
+	case final:
+		c.spawn(func() {
+			if drained != nil {
+				<-drained
+			} else {
+				x.drain()
+			}
+			m, err := newMessage(res, f)
+			if !x.tx.Origin().IsInvite() {
+				// Nothing is to come; sipgo would keep it for 32 seconds on UDP.
+				x.tx.Terminate()
+			}
+			x.finish(m, err)
+		})
+	case drained == nil:
+		c.spawn(func() {
+			x.drain()
+			close(x.drained)
+		})
+	}
+}
+
+// drain takes what sipgo hands out, to the final response. The provisional one
+// that a proxy sent just before may come before it, or not at all: each has a
+// goroutine of its own in sipgo, and one that is overtaken is dropped.
+func (x *call) drain() {
+	for {
 		select {
-		case <-x.tx.Responses():
+		case res := <-x.tx.Responses():
+			if res.StatusCode >= 200 {
+				return
+			}
 		case <-x.tx.Done():
-		}
-		if res.StatusCode < 200 {
 			return
 		}
-		m, err := newMessage(res, f)
-		if !x.tx.Origin().IsInvite() {
-			// Nothing is to come; sipgo would keep it for 32 seconds on UDP.
-			x.tx.Terminate()
-		}
-		x.finish(m, err)
-	})
+	}
 }
 
 // send sends a request of ours by f and a client transaction of sipgo. final is

@@ -133,10 +133,26 @@ func (x *proxy) stream(c net.Conn, fromClient bool) {
 			client := x.front[to]
 			x.mu.Unlock()
 			if client != nil {
+				if strings.HasPrefix(out, "SIP/2.0 200 ") && strings.Contains(out, " INVITE\r\n") {
+					out = trying(out) + out
+				}
 				_, _ = client.Write([]byte(out))
 			}
 		}
 	}
+}
+
+// trying returns the 100 that a stateful proxy sends before a final response.
+func trying(final string) string {
+	head, _, _ := strings.Cut(final, "\r\n\r\n")
+	kept := []string{"SIP/2.0 100 Trying"}
+	for _, l := range strings.Split(head, "\r\n") {
+		switch name, _, _ := strings.Cut(l, ":"); name {
+		case "Via", "From", "To", "Call-ID", "CSeq":
+			kept = append(kept, l)
+		}
+	}
+	return strings.Join(kept, "\r\n") + "\r\nContent-Length: 0\r\n\r\n"
 }
 
 func (x *proxy) relayPackets(server string) {
@@ -226,6 +242,21 @@ func (x *proxy) forward(text, client string) (out, to string) {
 		kept = append(kept, l)
 	}
 	return strings.Join(kept, "\r\n") + "\r\n\r\n" + rest, to
+}
+
+// A stateful proxy says 100 right before the 200: the one may overtake the other
+// inside, and the dialog is open all the same.
+func TestDialThroughProxy(t *testing.T) {
+	b := newBench(t, nil, nil)
+	x := newProxy(t, b.url(tcpNet), ";lr")
+	for range 300 {
+		c := b.dial(tcpNet, func(cfg *ClientConfig) { cfg.Server = x.url() })
+		if err := c.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.session()
+		b.closedWith(ErrBye)
+	}
 }
 
 // The recorded client behind a proxy: events go by the route set, over the
