@@ -29,8 +29,9 @@ var digitsWords = []digitsWord{
 	{"remove", "TABLE RULE", "remove a rule", 2, 2, digitsRemove},
 	{"up", "TABLE RULE", "have a rule tried earlier, by one place", 2, 2, digitsMove("up")},
 	{"down", "TABLE RULE", "have a rule tried later, by one place", 2, 2, digitsMove("down")},
-	{"test", "TABLE NUMBER [internal|external|identity|forward] [FILE]", "translate a number with the plan in force, or with that of a file", 2, 4, digitsTest},
-	{"check", "FILE", "check a plan, without putting it in force", 1, 1, digitsCheck},
+	{"test", "[PBX] TABLE NUMBER [identity|forward|redirecting] [internal|external] [FILE]", "translate a number with the plan in force, or with that of a file", 2, 6, digitsTest},
+	{"explain", "[PBX] TABLE NUMBER [identity|forward|redirecting] [internal|external] [FILE]", "the same, with every step and the reasons", 2, 6, digitsExplain},
+	{"check", "[FILE]", "look for flaws of the plan in force, or of that of a file without putting it in force", 0, 1, digitsCheck},
 	{"history", "[REVISION]", "list the revisions, or show one", 0, 1, digitsHistory},
 	{"rollback", "REVISION", "go back to a revision", 1, 1, digitsRollback},
 	{"import", "FILE", "replace the plan by YAML or JSON, or its rules by FILE.csv", 1, 1, digitsImport},
@@ -41,7 +42,7 @@ var digitsWords = []digitsWord{
 func digits(ctx context.Context, t *tool, args []string) error {
 	if args[0] == "help" {
 		for _, w := range digitsWords {
-			fmt.Fprintf(t.out, "  %-75s %s\n", "digits "+w.name+" "+w.args, w.text)
+			fmt.Fprintf(t.out, "  %-95s %s\n", "digits "+w.name+" "+w.args, w.text)
 		}
 		fmt.Fprint(t.out, "\nTABLE is outgoing or incoming, RULE counts from 1. The keys are leading, match, replacement, ignoreARS, addPlus,\n"+
 			"length, minLength, maxLength, plus and from. FILE may be - for what is piped in.\n")
@@ -58,6 +59,9 @@ func digits(ctx context.Context, t *tool, args []string) error {
 	return w.run(ctx, t, args[1:])
 }
 
+// questions are the paths below the plan's that change nothing.
+var questions = []string{"/test", "/explain", "/check"}
+
 // api asks the API of the PBX's digit plan.
 func (t *tool) api(ctx context.Context, method, path, media string, body []byte, into any) ([]byte, error) {
 	header := http.Header{"Content-Type": {media}, "Rcc-User": {t.user}}
@@ -65,8 +69,7 @@ func (t *tool) api(ctx context.Context, method, path, media string, body []byte,
 		header.Set("Authorization", "Bearer "+t.token)
 	}
 	base := t.http + "/api/v1/pbx/" + url.PathEscape(t.pbx) + "/digits"
-	question := method == http.MethodGet || path == "/test" || path == "/check"
-	if !question {
+	if method != http.MethodGet && !slices.Contains(questions, path) {
 		if t.revision == 0 {
 			got, _, err := t.web(ctx, http.MethodGet, base, header, nil)
 			if err != nil {
@@ -221,39 +224,54 @@ func digitsMove(direction string) func(context.Context, *tool, []string) error {
 	}
 }
 
-func digitsTest(ctx context.Context, t *tool, args []string) error {
+// onPBX takes off the name of a PBX that stands in front of a table.
+func (t *tool) onPBX(args []string) []string {
+	if len(args) > 2 && args[0] != "outgoing" && args[0] != "incoming" {
+		t.pbx, args = args[0], args[1:]
+	}
+	return args
+}
+
+// ask puts the number that the arguments name to the plan in force, or to that
+// of a file.
+func (t *tool) ask(ctx context.Context, path string, args []string, into any) ([]byte, error) {
 	question := map[string]any{"direction": args[0], "number": args[1]}
-	words := args[2:]
-	if len(words) > 0 {
-		switch words[0] {
+	var files []string
+	for _, word := range args[2:] {
+		switch word {
 		case "internal", "external":
-			question["from"] = words[0]
-			words = words[1:]
-		case "identity", "forward":
-			question["role"] = words[0]
-			words = words[1:]
+			question["from"] = word
+		case "identity", "forward", "redirecting":
+			question["role"] = word
+		default:
+			files = append(files, word)
 		}
 	}
-	if len(words) > 1 {
-		return fmt.Errorf("%q is neither internal, external, identity nor forward: %w", words[0], errUsage)
+	if len(files) > 1 {
+		return nil, fmt.Errorf("%q is neither internal, external, identity, forward nor redirecting: %w", files[0], errUsage)
 	}
-	if len(words) == 1 {
-		draft, err := readFile(words[0])
+	if len(files) == 1 {
+		draft, err := readFile(files[0])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		question["plan"] = string(draft)
 	}
 	body, err := json.Marshal(question)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return t.api(ctx, http.MethodPost, path, "application/json", body, into)
+}
+
+func digitsTest(ctx context.Context, t *tool, args []string) error {
 	var a struct {
 		Number, Kind, Read string
 		Rule               int
 		ARS                bool
 	}
-	text, err := t.api(ctx, http.MethodPost, "/test", "application/json", body, &a)
+	args = t.onPBX(args)
+	text, err := t.ask(ctx, "/test", args, &a)
 	if err != nil {
 		return err
 	}
@@ -284,17 +302,47 @@ func readFile(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-func digitsCheck(ctx context.Context, t *tool, args []string) error {
-	text, err := readFile(args[0])
+func digitsExplain(ctx context.Context, t *tool, args []string) error {
+	var a struct{ Text string }
+	text, err := t.ask(ctx, "/explain", t.onPBX(args), &a)
 	if err != nil {
 		return err
+	}
+	if t.json {
+		a.Text = string(bytes.TrimSpace(text))
+	}
+	fmt.Fprintln(t.out, a.Text)
+	return nil
+}
+
+// A finding is something that a plan does and that may not be meant.
+type finding struct {
+	Severity, Kind, Table, Witness, From, Reason string
+	Rule                                         int
+}
+
+func (f finding) String() string {
+	return mistake{Table: f.Table, Rule: f.Rule, Place: f.Table, Reason: f.Reason}.String()
+}
+
+func digitsCheck(ctx context.Context, t *tool, args []string) error {
+	method, of := http.MethodGet, t.pbx
+	var body []byte
+	if len(args) == 1 {
+		var err error
+		if body, err = readFile(args[0]); err != nil {
+			return err
+		}
+		method, of = http.MethodPost, args[0]
 	}
 	var a struct {
 		Valid    bool
 		Mistakes []mistake
+		Findings []finding
 		Changes  []string
 	}
-	if text, err = t.api(ctx, http.MethodPost, "/check", "application/yaml", text, &a); err != nil {
+	text, err := t.api(ctx, method, "/check", "application/yaml", body, &a)
+	if err != nil {
 		return err
 	}
 	if t.json {
@@ -303,12 +351,20 @@ func digitsCheck(ctx context.Context, t *tool, args []string) error {
 		for _, c := range a.Changes {
 			fmt.Fprintln(t.out, c)
 		}
-		for _, m := range a.Mistakes {
-			fmt.Fprintln(t.out, m)
+		for _, m := range a.Mistakes { // the findings that are errors, too
+			fmt.Fprintln(t.out, "error:", m)
+		}
+		for _, f := range a.Findings {
+			if f.Severity == "warning" {
+				fmt.Fprintln(t.out, "warning:", f)
+			}
 		}
 	}
 	if !a.Valid {
-		return fmt.Errorf("%s: the plan has mistakes", args[0])
+		return fmt.Errorf("%s: the plan has mistakes", of)
+	}
+	if !t.json && len(a.Findings) == 0 {
+		fmt.Fprintln(t.out, "nothing speaks against the plan")
 	}
 	return nil
 }

@@ -185,6 +185,27 @@ func TestAPIDigits(t *testing.T) {
 		c.expect(400, post, "/test", bad)
 	}
 
+	// Told step by step.
+	c.expect(200, post, "/explain", `{"direction":"outgoing","number":"tel:+16135921001"}`, `"text":"tel:+16135921001 is dialled as 1001.`, `"do":"matched","table":"outgoing","rule":1`,
+		`"number":"1001"`, `"same":true`, fmt.Sprint(`"revision":`, before.Revision))
+	c.expect(200, post, "/explain", `{"direction":"incoming","role":"redirecting","from":"internal","number":"1001"}`, `"role":"redirecting"`, `"from":"internal"`, `"number":"+16135921001"`)
+	c.expect(200, post, "/explain", `{"direction":"incoming","role":"forward","number":"94165551234"}`, `"do":"forward","why":"ars","was":"9"`)
+	c.expect(200, post, "/explain", `{"direction":"outgoing","number":"+"}`, `"error":"no number"`)
+	if answer := c.expect(200, post, "/explain", `{"direction":"outgoing","number":"123","plan":`+draft+`}`, `"with":"2","is":"223"`); strings.Contains(answer, "revision") {
+		t.Errorf("a draft has a revision: %s", answer)
+	}
+	c.expect(422, post, "/explain", `{"direction":"outgoing","number":"1","plan":{"ars":"x"}}`, `"place":"ars"`)
+	c.expect(400, post, "/explain", `{"direction":"outgoing","role":"forward","number":"1"}`)
+	c.expect(400, post, "/explain", `{"direction":"incoming","role":"forward","number":"1","from":"internal"}`, "from")
+
+	// Findings: what the plan in force does, and what a draft would.
+	c.expect(200, get, "/check", "", `"valid":true`, `"mistakes":[]`, fmt.Sprint(`"revision":`, before.Revision))
+	c.expect(200, post, "/check", `{"outgoing":[{"leading":"2"},{"leading":"23"}]}`, `"valid":true`,
+		`{"severity":"warning","kind":"shadowed","table":"outgoing","rule":2,"witness":"23","reason":"never fires: `)
+	c.expect(200, post, "/check", `{"outgoing":[{"leading":"1","replacement":"2"}]}`, `"valid":false`, `"severity":"error","kind":"emergency","table":"outgoing","rule":1,"witness":"112"`)
+	c.expect(200, post, "/check", `{"forward":[],"redirecting":[{"leading":"1"}],"restricted":"anonymous","notKnown":"unknown","emergency":{"numbers":["999"],"mayAlter":true},
+		"examples":[{"forward":"123","is":"123"},{"redirecting":"123","is":"23"}]}`, `"valid":true`)
+
 	// Checked, not applied: all mistakes, each with its rule and field.
 	c.expect(200, post, "/check", `{"ars":"9x","outgoing":[{"leading":"1"},{"leading":"+1","replacement":"x"}]}`, `"valid":false`,
 		`"place":"ars"`, `"table":"outgoing","rule":2,"field":"leading"`, `"field":"replacement"`)
