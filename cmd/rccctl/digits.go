@@ -24,13 +24,14 @@ type digitsWord struct {
 
 var digitsWords = []digitsWord{
 	{"list", "", "show the plan in force", 0, 0, digitsList},
-	{"add", "TABLE KEY=VALUE…", "add a rule at the end of a table", 2, 19, digitsAdd},
+	{"add", "TABLE [at=RULE] KEY=VALUE…", "add a rule to a table, at its end or as the one of that number", 2, 19, digitsAdd},
 	{"modify", "TABLE RULE KEY=VALUE…", "put a rule in the place of another", 3, 19, digitsModify},
 	{"remove", "TABLE RULE", "remove a rule", 2, 2, digitsRemove},
 	{"up", "TABLE RULE", "have a rule tried earlier, by one place", 2, 2, digitsMove("up")},
 	{"down", "TABLE RULE", "have a rule tried later, by one place", 2, 2, digitsMove("down")},
 	{"test", "[PBX] TABLE NUMBER [identity|forward|redirecting] [internal|external] [FILE]", "translate a number with the plan in force, or with that of a file", 2, 6, digitsTest},
 	{"explain", "[PBX] TABLE NUMBER [identity|forward|redirecting] [internal|external] [FILE]", "the same, with every step and the reasons", 2, 6, digitsExplain},
+	{"merge-check", "INVITE [LINE] [internal|external]", "compare the caller of an INVITE with the one that clients are told of", 1, 3, mergeCheck},
 	{"check", "[FILE]", "look for flaws of the plan in force, or of that of a file without putting it in force", 0, 1, digitsCheck},
 	{"history", "[REVISION]", "list the revisions, or show one", 0, 1, digitsHistory},
 	{"rollback", "REVISION", "go back to a revision", 1, 1, digitsRollback},
@@ -44,8 +45,11 @@ func digits(ctx context.Context, t *tool, args []string) error {
 		for _, w := range digitsWords {
 			fmt.Fprintf(t.out, "  %-95s %s\n", "digits "+w.name+" "+w.args, w.text)
 		}
-		fmt.Fprint(t.out, "\nTABLE is outgoing or incoming, RULE counts from 1. The keys are leading, match, replacement, ignoreARS, addPlus,\n"+
-			"length, minLength, maxLength, plus and from. FILE may be - for what is piped in.\n")
+		fmt.Fprint(t.out, "\nTABLE is outgoing or incoming, for rules forward and redirecting too; RULE counts from 1. The keys are leading, match, replacement, ignoreARS, addPlus,\n"+
+			"length, minLength, maxLength, plus and from. FILE may be - for what is piped in.\n\n"+
+			"INVITE is a file with the message, - for what is piped in, or its caller: +16135925660, sip:+16135925660@trunk.example.com.\n"+
+			"It is compared with what the PBX presents, -presented, with what an event shows, -shown, or with the next call that LINE gets.\n"+
+			"The exit code is 0 where a client merges the two, else 1.\n")
 		return nil
 	}
 	i := slices.IndexFunc(digitsWords, func(w digitsWord) bool { return w.name == args[0] })
@@ -60,7 +64,7 @@ func digits(ctx context.Context, t *tool, args []string) error {
 }
 
 // questions are the paths below the plan's that change nothing.
-var questions = []string{"/test", "/explain", "/check"}
+var questions = []string{"/test", "/explain", "/merge-check", "/check"}
 
 // api asks the API of the PBX's digit plan.
 func (t *tool) api(ctx context.Context, method, path, media string, body []byte, into any) ([]byte, error) {
@@ -195,11 +199,15 @@ func ruleOf(words []string) ([]byte, error) {
 }
 
 func digitsAdd(ctx context.Context, t *tool, args []string) error {
+	path := "/rules/" + url.PathEscape(args[0])
+	if at, ok := strings.CutPrefix(args[1], "at="); ok {
+		path, args = path+"?at="+url.QueryEscape(at), args[1:]
+	}
 	rule, err := ruleOf(args[1:])
 	if err != nil {
 		return err
 	}
-	return t.change(ctx, http.MethodPost, "/rules/"+url.PathEscape(args[0]), "application/json", rule)
+	return t.change(ctx, http.MethodPost, path, "application/json", rule)
 }
 
 func rulePath(args []string) string {

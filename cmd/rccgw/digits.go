@@ -27,6 +27,7 @@ var digitRoutes = []route{
 	{http.MethodPost, digitsPath + "/rules/{table}/{rule}/move", (*api).moveRule},
 	{http.MethodPost, digitsPath + "/test", (*api).testDigits},
 	{http.MethodPost, digitsPath + "/explain", (*api).explainDigits},
+	{http.MethodPost, digitsPath + "/merge-check", (*api).mergeCheck},
 	{http.MethodGet, digitsPath + "/check", (*api).checkInForce},
 	{http.MethodPost, digitsPath + "/check", (*api).checkDigits},
 	{http.MethodGet, digitsPath + "/history", (*api).digitsHistory},
@@ -138,13 +139,23 @@ func (a *api) addRule(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	at := 0
+	if text := r.URL.Query().Get("at"); text != "" {
+		if at, err = strconv.Atoi(text); err != nil || at < 1 {
+			return reply{}, &apiError{http.StatusBadRequest, fmt.Sprintf("at %.40q: the number of a rule, from 1", text)}
+		}
+	}
 	return a.change(r, func(c digitmod.Config) (digitmod.Config, string, error) {
-		c, err := c.Add(table, rule)
+		rules, err := c.Rules(table)
 		if err != nil {
 			return c, "", err
 		}
-		rules, err := c.Rules(table)
-		return c, fmt.Sprintf("%s rule %d was added", table, len(rules)), err
+		n := at
+		if n == 0 {
+			n = len(rules) + 1
+		}
+		c, err = c.Insert(table, n, rule)
+		return c, fmt.Sprintf("%s rule %d was added", table, n), err
 	})
 }
 
@@ -317,6 +328,54 @@ func (a *api) explainDigits(r *http.Request) (reply, error) {
 	}
 	e := q.plan.Explain(q.role, q.number, q.from)
 	return reply{body: explainedBody{e, e.String(), q.revision}}, nil
+}
+
+// mergeBody is a caller, as an INVITE has it and as the PBX presents it or clients
+// see it: one of these two is given.
+type mergeBody struct {
+	Invite    string          `json:"invite"` // URI of P-Asserted-Identity or From
+	Presented *string         `json:"presented"`
+	Shown     *string         `json:"shown"`
+	From      digitmod.Origin `json:"from"`
+	Plan      json.RawMessage `json:"plan"`
+}
+
+// mergedBody is what a client makes of the two.
+type mergedBody struct {
+	digitmod.Merge
+	Revision *uint64 `json:"revision,omitempty"` // of the plan; none: the draft
+}
+
+// mergeCheck compares what a client is told of a caller twice.
+func (a *api) mergeCheck(r *http.Request) (reply, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	var body mergeBody
+	if err := readJSON(r, &body); err != nil {
+		return reply{}, err
+	}
+	if err := checkOrigin(body.From, digitmod.Presentation); err != nil {
+		return reply{}, err
+	}
+	if (body.Presented == nil) == (body.Shown == nil) {
+		return reply{}, &apiError{http.StatusBadRequest, "presented or shown: the number as the PBX presents it, or as clients see it"}
+	}
+	c, revision, err := draft(d, body.Plan)
+	if err != nil {
+		return reply{}, err
+	}
+	var m digitmod.Merge
+	if body.Presented != nil {
+		m, err = c.Merge(body.Invite, *body.Presented, body.From, d.Check)
+	} else {
+		m, err = c.MergeShown(body.Invite, *body.Shown, body.From, d.Check)
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{body: mergedBody{m, revision}}, nil
 }
 
 // checkedBody is what speaks against a plan.
