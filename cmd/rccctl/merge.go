@@ -128,7 +128,7 @@ func (t *tool) printMerge(m merge) error {
 		fmt.Fprintln(t.out, m.Reason)
 	}
 	if m.Findings > 0 {
-		fmt.Fprintf(t.out, "digits check would find %d more then\n", m.Findings)
+		fmt.Fprintf(t.out, "digits check would warn of %d more then\n", m.Findings)
 	}
 	return nil
 }
