@@ -100,4 +100,3 @@ func (d digits) device(number string) (string, error) {
 func (d digits) shown(device string) string {
 	return d.plan.Present(device, digitmod.Internal).Number
 }
-
