@@ -100,15 +100,3 @@ func (d digits) device(number string) (string, error) {
 func (d digits) shown(device string) string {
 	return d.plan.Present(device, digitmod.Internal).Number
 }
-
-// Faults returns why a plan is not to be used for the lines; see
-// digitmod.Plan.Lint.
-func Faults(p *digitmod.Plan, lines *digitmod.Lines) digitmod.Mistakes {
-	var mistakes digitmod.Mistakes
-	for _, f := range p.Lint(lines) {
-		if f.Severity == digitmod.Fault {
-			mistakes = append(mistakes, f.Mistake())
-		}
-	}
-	return mistakes
-}

@@ -68,7 +68,7 @@ func (d *Digits) takeFile(text string, err error) {
 	defer d.applying.Unlock()
 	now := d.current.Load()
 	var c digitmod.Config
-	var plan *digitmod.Plan
+	var r *revision
 	if err == nil {
 		c, err = digitmod.ReadConfig([]byte(text))
 	}
@@ -79,11 +79,12 @@ func (d *Digits) takeFile(text string, err error) {
 		return
 	}
 	if err == nil {
-		plan, err = d.compile(c)
+		r, err = d.compile(c)
 	}
 	if err != nil {
 		d.refuse(fmt.Errorf("%s: %w", d.File, err))
 		return
 	}
-	d.enforce(&revision{digits: digits{plan}, config: c, number: now.number + 1, by: "file", what: "the file changed", at: time.Now()})
+	r.number, r.by, r.what, r.at = now.number+1, "file", "the file changed", time.Now()
+	d.enforce(r)
 }

@@ -87,11 +87,12 @@ type Digits struct {
 // A revision is a plan that is or was in force.
 type revision struct {
 	digits
-	config digitmod.Config
-	number uint64
-	by     string
-	what   string
-	at     time.Time
+	config   digitmod.Config
+	findings []digitmod.Finding // of its Lint: warnings
+	number   uint64
+	by       string
+	what     string
+	at       time.Time
 }
 
 // A planRecord is what the bucket keeps of a revision.
@@ -120,11 +121,11 @@ type DigitsState struct {
 func NewDigits(c DigitsConfig) (*Digits, error) {
 	d := &Digits{DigitsConfig: c, watched: func() []string { return nil }, changed: func() {}}
 	d.Log = c.Log.With("pbx", c.PBX, "source", d.source())
-	plan, err := d.compile(c.Config)
+	r, err := d.compile(c.Config)
 	if err != nil {
 		return nil, err
 	}
-	r := &revision{digits: digits{plan}, config: c.Config, by: "environment", what: "start", at: time.Now()}
+	r.by, r.what, r.at = "environment", "start", time.Now()
 	if c.File != "" {
 		r.number, r.by = 1, "file"
 	}
@@ -153,29 +154,43 @@ func (d *Digits) State() DigitsState {
 	return s
 }
 
-// Check reports what speaks against a plan, as digitmod.Mistakes: mistakes of
-// the plan, its examples, and lines of the adapter, named by its patterns or
-// watched now, that would not come back the same through both tables.
-func (d *Digits) Check(c digitmod.Config) error {
-	_, err := d.compile(c)
-	return err
+// Check reports what speaks against a plan. The error is of the type
+// digitmod.Mistakes: mistakes of the plan, its examples, emergency numbers, and
+// lines of the adapter, named by its patterns or watched now, that would not come
+// back the same through both tables. The findings are those of
+// digitmod.Plan.Lint, the faults among them too; there are none of a plan that
+// cannot be made.
+func (d *Digits) Check(c digitmod.Config) ([]digitmod.Finding, error) {
+	r, err := d.compile(c)
+	if r == nil {
+		return nil, err
+	}
+	return r.findings, err
 }
 
-func (d *Digits) compile(c digitmod.Config) (*digitmod.Plan, error) {
+// compile makes a revision of a plan. Where the error is that the plan does what
+// it must not, there is a revision still, for its findings.
+func (d *Digits) compile(c digitmod.Config) (*revision, error) {
 	plan, err := digitmod.New(c)
 	if err != nil {
 		return nil, err
 	}
-	mistakes := Faults(plan, d.Lines)
+	r := &revision{digits: digits{plan}, config: c, findings: plan.Lint(d.Lines)}
+	var mistakes digitmod.Mistakes
+	for _, f := range r.findings {
+		if f.Severity == digitmod.Fault {
+			mistakes = append(mistakes, f.Mistake())
+		}
+	}
 	for _, device := range d.watched() {
 		if err := plan.RoundTrip(device); err != nil {
 			mistakes = append(mistakes, digitmod.Mistake{Place: "watched line", Reason: err.Error()})
 		}
 	}
 	if len(mistakes) > 0 {
-		return nil, mistakes
+		return r, mistakes
 	}
-	return plan, nil
+	return r, nil
 }
 
 // An Edit is a change of a plan: who makes it, against which revision, and what
@@ -214,7 +229,7 @@ func (d *Digits) Change(ctx context.Context, e Edit) (DigitsState, error) {
 	if err != nil {
 		return d.State(), err
 	}
-	if err := d.Check(c); err != nil {
+	if _, err := d.Check(c); err != nil {
 		return d.State(), err
 	}
 	if c.Equal(now.config) && newest <= now.number {
@@ -261,7 +276,9 @@ func (d *Digits) record(c digitmod.Config, by, what string) ([]byte, error) {
 // for more until ctx ends. It returns when what is stored is in force.
 func (d *Digits) open(ctx context.Context) (err error) {
 	if d.File != "" {
-		d.Log.Info("digit plan in force", "revision", d.State().Revision, "file", d.File)
+		r := d.current.Load()
+		d.Log.Info("digit plan in force", "revision", r.number, "file", d.File)
+		d.warn(r)
 		return nil
 	}
 	kv, err := openDigits(ctx, d.Conn)
@@ -332,7 +349,8 @@ func (d *Digits) recover(ctx context.Context) {
 	for _, r := range slices.Backward(list) {
 		if plan, err := d.compile(r.Config); err == nil && r.Problem == "" {
 			defer d.refuse(errors.New(problem)) // of the newest: said again, for it holds still
-			d.enforce(&revision{digits: digits{plan}, config: r.Config, number: r.Revision, by: r.By, what: r.What, at: r.At})
+			plan.number, plan.by, plan.what, plan.at = r.Revision, r.By, r.What, r.At
+			d.enforce(plan)
 			return
 		}
 	}
@@ -425,11 +443,12 @@ func (d *Digits) takeLocked(number uint64, at time.Time, text []byte) {
 	if !d.newer(number) {
 		return // Change has put it in force already
 	}
-	r, err := readRecord(number, at, text)
+	stored, err := readRecord(number, at, text)
 	if err == nil {
-		var plan *digitmod.Plan
-		if plan, err = d.compile(r.Config); err == nil {
-			d.enforce(&revision{digits: digits{plan}, config: r.Config, number: number, by: r.By, what: r.What, at: at})
+		var r *revision
+		if r, err = d.compile(stored.Config); err == nil {
+			r.number, r.by, r.what, r.at = number, stored.By, stored.What, at
+			d.enforce(r)
 			return
 		}
 	}
@@ -443,7 +462,22 @@ func (d *Digits) enforce(r *revision) {
 	d.problem = ""
 	d.mu.Unlock()
 	d.Log.Info("digit plan in force", "revision", r.number, "by", r.by, "what", r.what)
+	d.warn(r)
 	d.changed()
+}
+
+// maxWarned bounds the warnings about one plan in the log: each rule may have some.
+const maxWarned = 20
+
+// warn logs what a plan does that may not be meant.
+func (d *Digits) warn(r *revision) {
+	for i, f := range r.findings {
+		if i == maxWarned {
+			d.Log.Warn("digit plan: and more, which a check of the plan lists", "revision", r.number, "more", len(r.findings)-i)
+			return
+		}
+		d.Log.Warn("digit plan: "+f.String(), "revision", r.number, "kind", f.Kind)
+	}
 }
 
 // refuse notes why the plan in force is not the newest.

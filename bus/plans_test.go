@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -156,7 +157,7 @@ func TestDigitsRefused(t *testing.T) {
 		t.Errorf("a watched line that does not come back: %v", err)
 	}
 	stop()
-	eventually(t, "nobody watches it any more", func() bool { return d.Check(oneWay) == nil })
+	eventually(t, "nobody watches it any more", func() bool { _, err := d.Check(oneWay); return err == nil })
 	// What is in force already is no new revision.
 	if s, err := d.Change(t.Context(), edit(base.Revision, "test", "set", areaPlan("610"))); err != nil || s.Revision != base.Revision {
 		t.Errorf("the same plan: %+v, %v", s, err)
@@ -651,4 +652,46 @@ func BenchmarkReport(b *testing.B) {
 			CalledDevice: csta.Party("1002"), LocalConnectionInfo: pbx.Alerting}
 		d.report("1002", ev)
 	}
+}
+
+// What a plan does that may not be meant is said once whenever it is put in
+// force, and bounded.
+func TestDigitsWarns(t *testing.T) {
+	shadowed := func(rules int) digitmod.Config {
+		c := digitmod.Config{Outgoing: make([]digitmod.Rule, rules+1)}
+		for i := range c.Outgoing {
+			c.Outgoing[i].Leading = new("2")
+		}
+		return c
+	}
+	var log bytes.Buffer
+	_, nc := digitsBus(t)
+	d := newDigits(t, nc, shadowed(1))
+	d.Log = slog.New(slog.NewTextHandler(&log, nil))
+	d.run(t)()
+	count := func(want int, text string) {
+		t.Helper()
+		if got := strings.Count(log.String(), text); got != want {
+			t.Errorf("%d times %q, want %d:\n%s", got, text, want, log.String())
+		}
+	}
+	count(1, "outgoing rule 2: never fires")
+	findings, err := d.Check(shadowed(3))
+	if err != nil || len(findings) < 3 || findings[0].Kind != digitmod.Shadowed {
+		t.Errorf("%v, %v", findings, err)
+	}
+	count(1, "never fires")
+	if _, err := d.Change(t.Context(), edit(d.State().Revision, "test", "set", shadowed(100))); err != nil {
+		t.Fatal(err)
+	}
+	count(1+maxWarned, "never fires")
+	count(1, "more=80")
+
+	log.Reset()
+	d, err = NewDigits(DigitsConfig{PBX: "main", Config: shadowed(1), File: "/nowhere", Lines: d.Lines, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.run(t)()
+	count(1, "outgoing rule 2: never fires")
 }

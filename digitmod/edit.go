@@ -79,12 +79,18 @@ func (c Config) Rules(t Table) ([]Rule, error) {
 	return nil, fmt.Errorf("%w: table %s is not outgoing, incoming, forward or redirecting", ErrNoRule, quote(string(t)))
 }
 
-// Add returns the plan with the rule at the end of the table.
+// Insert returns the plan with the rule as rule n of the table; those from there on are tried later. n may be one more than the
+// table has rules.
 //
 // It and the other edits leave c as it is. Rules have the numbers that people give them, from 1. The errors are [ErrNoRule], and
 // [Mistakes] where the result would not be a plan.
-func (c Config) Add(t Table, r Rule) (Config, error) {
-	return c.edit(t, func(rules []Rule) ([]Rule, error) { return append(rules, r), nil })
+func (c Config) Insert(t Table, n int, r Rule) (Config, error) {
+	return c.edit(t, func(rules []Rule) ([]Rule, error) {
+		if n < 1 || n > len(rules)+1 {
+			return nil, fmt.Errorf("%w: %s rule %d; the table has %d", ErrNoRule, t, n, len(rules))
+		}
+		return slices.Insert(rules, n-1, r), nil
+	})
 }
 
 // Remove returns the plan without rule n of the table.

@@ -37,7 +37,9 @@ func TestEdits(t *testing.T) {
 		edit func() (Config, error)
 		want string // of the outgoing table; empty: ErrNoRule
 	}{
-		{"add", func() (Config, error) { return base.Add(OutgoingTable, rule) }, "1 2 3 4"},
+		{"add", func() (Config, error) { return base.Insert(OutgoingTable, 4, rule) }, "1 2 3 4"},
+		{"add first", func() (Config, error) { return base.Insert(OutgoingTable, 1, rule) }, "4 1 2 3"},
+		{"add beyond", func() (Config, error) { return base.Insert(OutgoingTable, 5, rule) }, ""},
 		{"remove 2", func() (Config, error) { return base.Remove(OutgoingTable, 2) }, "1 3"},
 		{"remove 0", func() (Config, error) { return base.Remove(OutgoingTable, 0) }, ""},
 		{"remove 4", func() (Config, error) { return base.Remove(OutgoingTable, 4) }, ""},
@@ -47,8 +49,8 @@ func TestEdits(t *testing.T) {
 		{"up 1", func() (Config, error) { return base.MoveUp(OutgoingTable, 1) }, ""},
 		{"down 1", func() (Config, error) { return base.MoveDown(OutgoingTable, 1) }, "2 1 3"},
 		{"down 3", func() (Config, error) { return base.MoveDown(OutgoingTable, 3) }, ""},
-		{"another table", func() (Config, error) { return base.Add("sideways", rule) }, ""},
-		{"incoming", func() (Config, error) { return base.Add(IncomingTable, rule) }, "1 2 3"},
+		{"another table", func() (Config, error) { return base.Insert("sideways", 1, rule) }, ""},
+		{"incoming", func() (Config, error) { return base.Insert(IncomingTable, 1, rule) }, "1 2 3"},
 	} {
 		got, err := tt.edit()
 		if tt.want == "" {
@@ -70,7 +72,7 @@ func TestEdits(t *testing.T) {
 // rule's number and field.
 func TestEditMistakes(t *testing.T) {
 	base := mustReadConfig(t, `{outgoing: [{leading: "1"}], examples: [{outgoing: "123", is: "23"}]}`)
-	_, err := base.Add(OutgoingTable, Rule{Leading: ptr("+1"), Replacement: "x", Length: ptr(0)})
+	_, err := base.Insert(OutgoingTable, 2, Rule{Leading: ptr("+1"), Replacement: "x", Length: ptr(0)})
 	var ms Mistakes
 	if !errors.As(err, &ms) {
 		t.Fatal(err)

@@ -24,13 +24,15 @@ type digitsWord struct {
 
 var digitsWords = []digitsWord{
 	{"list", "", "show the plan in force", 0, 0, digitsList},
-	{"add", "TABLE KEY=VALUE…", "add a rule at the end of a table", 2, 19, digitsAdd},
+	{"add", "TABLE [at=RULE] KEY=VALUE…", "add a rule to a table, at its end or as the one of that number", 2, 19, digitsAdd},
 	{"modify", "TABLE RULE KEY=VALUE…", "put a rule in the place of another", 3, 19, digitsModify},
 	{"remove", "TABLE RULE", "remove a rule", 2, 2, digitsRemove},
 	{"up", "TABLE RULE", "have a rule tried earlier, by one place", 2, 2, digitsMove("up")},
 	{"down", "TABLE RULE", "have a rule tried later, by one place", 2, 2, digitsMove("down")},
-	{"test", "TABLE NUMBER [internal|external|identity|forward] [FILE]", "translate a number with the plan in force, or with that of a file", 2, 4, digitsTest},
-	{"check", "FILE", "check a plan, without putting it in force", 1, 1, digitsCheck},
+	{"test", "[PBX] TABLE NUMBER [identity|forward|redirecting] [internal|external] [FILE]", "translate a number with the plan in force, or with that of a file", 2, 6, digitsTest},
+	{"explain", "[PBX] TABLE NUMBER [identity|forward|redirecting] [internal|external] [FILE]", "the same, with every step and the reasons", 2, 6, digitsExplain},
+	{"merge-check", "INVITE [LINE] [internal|external]", "compare the caller of an INVITE with the one that clients are told of", 1, 3, mergeCheck},
+	{"check", "[FILE]", "look for flaws of the plan in force, or of that of a file without putting it in force", 0, 1, digitsCheck},
 	{"history", "[REVISION]", "list the revisions, or show one", 0, 1, digitsHistory},
 	{"rollback", "REVISION", "go back to a revision", 1, 1, digitsRollback},
 	{"import", "FILE", "replace the plan by YAML or JSON, or its rules by FILE.csv", 1, 1, digitsImport},
@@ -41,10 +43,13 @@ var digitsWords = []digitsWord{
 func digits(ctx context.Context, t *tool, args []string) error {
 	if args[0] == "help" {
 		for _, w := range digitsWords {
-			fmt.Fprintf(t.out, "  %-75s %s\n", "digits "+w.name+" "+w.args, w.text)
+			fmt.Fprintf(t.out, "  %-95s %s\n", "digits "+w.name+" "+w.args, w.text)
 		}
-		fmt.Fprint(t.out, "\nTABLE is outgoing or incoming, RULE counts from 1. The keys are leading, match, replacement, ignoreARS, addPlus,\n"+
-			"length, minLength, maxLength, plus and from. FILE may be - for what is piped in.\n")
+		fmt.Fprint(t.out, "\nTABLE is outgoing or incoming, for rules forward and redirecting too; RULE counts from 1. The keys are leading, match, replacement, ignoreARS, addPlus,\n"+
+			"length, minLength, maxLength, plus and from. FILE may be - for what is piped in.\n\n"+
+			"INVITE is a file with the message, - for what is piped in, or its caller: +16135925660, sip:+16135925660@trunk.example.com.\n"+
+			"It is compared with what the PBX presents, -presented, with what an event shows, -shown, or with the next call that LINE gets.\n"+
+			"The exit code is 0 where a client merges the two, else 1.\n")
 		return nil
 	}
 	i := slices.IndexFunc(digitsWords, func(w digitsWord) bool { return w.name == args[0] })
@@ -58,6 +63,9 @@ func digits(ctx context.Context, t *tool, args []string) error {
 	return w.run(ctx, t, args[1:])
 }
 
+// questions are the paths below the plan's that change nothing.
+var questions = []string{"/test", "/explain", "/merge-check", "/check"}
+
 // api asks the API of the PBX's digit plan.
 func (t *tool) api(ctx context.Context, method, path, media string, body []byte, into any) ([]byte, error) {
 	header := http.Header{"Content-Type": {media}, "Rcc-User": {t.user}}
@@ -65,8 +73,7 @@ func (t *tool) api(ctx context.Context, method, path, media string, body []byte,
 		header.Set("Authorization", "Bearer "+t.token)
 	}
 	base := t.http + "/api/v1/pbx/" + url.PathEscape(t.pbx) + "/digits"
-	question := method == http.MethodGet || path == "/test" || path == "/check"
-	if !question {
+	if method != http.MethodGet && !slices.Contains(questions, path) {
 		if t.revision == 0 {
 			got, _, err := t.web(ctx, http.MethodGet, base, header, nil)
 			if err != nil {
@@ -192,11 +199,15 @@ func ruleOf(words []string) ([]byte, error) {
 }
 
 func digitsAdd(ctx context.Context, t *tool, args []string) error {
+	path := "/rules/" + url.PathEscape(args[0])
+	if at, ok := strings.CutPrefix(args[1], "at="); ok {
+		path, args = path+"?at="+url.QueryEscape(at), args[1:]
+	}
 	rule, err := ruleOf(args[1:])
 	if err != nil {
 		return err
 	}
-	return t.change(ctx, http.MethodPost, "/rules/"+url.PathEscape(args[0]), "application/json", rule)
+	return t.change(ctx, http.MethodPost, path, "application/json", rule)
 }
 
 func rulePath(args []string) string {
@@ -221,39 +232,54 @@ func digitsMove(direction string) func(context.Context, *tool, []string) error {
 	}
 }
 
-func digitsTest(ctx context.Context, t *tool, args []string) error {
+// onPBX takes off the name of a PBX that stands in front of a table.
+func (t *tool) onPBX(args []string) []string {
+	if len(args) > 2 && args[0] != "outgoing" && args[0] != "incoming" {
+		t.pbx, args = args[0], args[1:]
+	}
+	return args
+}
+
+// ask puts the number that the arguments name to the plan in force, or to that
+// of a file.
+func (t *tool) ask(ctx context.Context, path string, args []string, into any) ([]byte, error) {
 	question := map[string]any{"direction": args[0], "number": args[1]}
-	words := args[2:]
-	if len(words) > 0 {
-		switch words[0] {
+	var files []string
+	for _, word := range args[2:] {
+		switch word {
 		case "internal", "external":
-			question["from"] = words[0]
-			words = words[1:]
-		case "identity", "forward":
-			question["role"] = words[0]
-			words = words[1:]
+			question["from"] = word
+		case "identity", "forward", "redirecting":
+			question["role"] = word
+		default:
+			files = append(files, word)
 		}
 	}
-	if len(words) > 1 {
-		return fmt.Errorf("%q is neither internal, external, identity nor forward: %w", words[0], errUsage)
+	if len(files) > 1 {
+		return nil, fmt.Errorf("%q is neither internal, external, identity, forward nor redirecting: %w", files[0], errUsage)
 	}
-	if len(words) == 1 {
-		draft, err := readFile(words[0])
+	if len(files) == 1 {
+		draft, err := readFile(files[0])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		question["plan"] = string(draft)
 	}
 	body, err := json.Marshal(question)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return t.api(ctx, http.MethodPost, path, "application/json", body, into)
+}
+
+func digitsTest(ctx context.Context, t *tool, args []string) error {
 	var a struct {
 		Number, Kind, Read string
 		Rule               int
 		ARS                bool
 	}
-	text, err := t.api(ctx, http.MethodPost, "/test", "application/json", body, &a)
+	args = t.onPBX(args)
+	text, err := t.ask(ctx, "/test", args, &a)
 	if err != nil {
 		return err
 	}
@@ -284,17 +310,47 @@ func readFile(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-func digitsCheck(ctx context.Context, t *tool, args []string) error {
-	text, err := readFile(args[0])
+func digitsExplain(ctx context.Context, t *tool, args []string) error {
+	var a struct{ Text string }
+	text, err := t.ask(ctx, "/explain", t.onPBX(args), &a)
 	if err != nil {
 		return err
+	}
+	if t.json {
+		a.Text = string(bytes.TrimSpace(text))
+	}
+	fmt.Fprintln(t.out, a.Text)
+	return nil
+}
+
+// A finding is something that a plan does and that may not be meant.
+type finding struct {
+	Severity, Kind, Table, Witness, From, Reason string
+	Rule                                         int
+}
+
+func (f finding) String() string {
+	return mistake{Table: f.Table, Rule: f.Rule, Place: f.Table, Reason: f.Reason}.String()
+}
+
+func digitsCheck(ctx context.Context, t *tool, args []string) error {
+	method, of := http.MethodGet, t.pbx
+	var body []byte
+	if len(args) == 1 {
+		var err error
+		if body, err = readFile(args[0]); err != nil {
+			return err
+		}
+		method, of = http.MethodPost, args[0]
 	}
 	var a struct {
 		Valid    bool
 		Mistakes []mistake
+		Findings []finding
 		Changes  []string
 	}
-	if text, err = t.api(ctx, http.MethodPost, "/check", "application/yaml", text, &a); err != nil {
+	text, err := t.api(ctx, method, "/check", "application/yaml", body, &a)
+	if err != nil {
 		return err
 	}
 	if t.json {
@@ -303,12 +359,20 @@ func digitsCheck(ctx context.Context, t *tool, args []string) error {
 		for _, c := range a.Changes {
 			fmt.Fprintln(t.out, c)
 		}
-		for _, m := range a.Mistakes {
-			fmt.Fprintln(t.out, m)
+		for _, m := range a.Mistakes { // the findings that are errors, too
+			fmt.Fprintln(t.out, "error:", m)
+		}
+		for _, f := range a.Findings {
+			if f.Severity == "warning" {
+				fmt.Fprintln(t.out, "warning:", f)
+			}
 		}
 	}
 	if !a.Valid {
-		return fmt.Errorf("%s: the plan has mistakes", args[0])
+		return fmt.Errorf("%s: the plan has mistakes", of)
+	}
+	if !t.json && len(a.Findings) == 0 {
+		fmt.Fprintln(t.out, "nothing speaks against the plan")
 	}
 	return nil
 }

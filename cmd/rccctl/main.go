@@ -54,9 +54,12 @@ type tool struct {
 	token    string // of the API
 	revision uint64
 	json     bool
-	prompt   bool
-	count    int
-	timeout  time.Duration
+
+	presented, shown *string // merge-check: the caller as the PBX or as an event has it; nil: not given
+
+	prompt  bool
+	count   int
+	timeout time.Duration
 
 	mu  sync.Mutex // events and answers are printed by different goroutines
 	out io.Writer
@@ -106,6 +109,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&t.ca, "ca", "", "PEM file of the authority of a tls:// gateway; empty: the system's")
 	flags.StringVar(&t.cert, "cert", "", "PEM file of our certificate, where the gateway requires one")
 	flags.StringVar(&t.key, "key", "", "PEM file of its key")
+	text := func(into **string) func(string) error {
+		return func(s string) error { *into = &s; return nil }
+	}
+	flags.Func("presented", "digits merge-check: the `number` that the PBX presents; empty: none", text(&t.presented))
+	flags.Func("shown", "digits merge-check: the `number` that an event shows", text(&t.shown))
 	flags.BoolVar(&t.json, "json", false, "print JSON, one message a line")
 	flags.BoolVar(&t.prompt, "prompt", false, "call: let the own phone ring first")
 	flags.IntVar(&t.count, "count", 0, "monitor: end after so many events")

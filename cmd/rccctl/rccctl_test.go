@@ -240,8 +240,19 @@ func TestDigits(t *testing.T) {
 	do(exitOK, `^123  `, "digits", "test", "outgoing", "123", "identity", draft)
 	do(exitOK, `^123  .*access digits taken off`, "digits", "test", "incoming", "9123", "forward", draft)
 	do(exitUsage, `neither internal`, "digits", "test", "incoming", "9123", "sideways", draft)
+	do(exitOK, `(?s)^tel:\+16135921001 is dialled as 1001\.\n.*Outgoing rule 1 matches: .*\nOn the way back `, "digits", "explain", "outgoing", "tel:+16135921001")
+	do(exitOK, `^1001, internal, is shown as \+16135921001\.\n`, "digits", "explain", "sim", "incoming", "1001", "internal")
+	do(exitOK, `^9123, a forward target, is shown as 123\.\n`, "digits", "explain", "incoming", "9123", "forward", draft)
+	do(exitOK, `^9123, redirecting, external, is shown as 9123\.\n`, "digits", "explain", "incoming", "9123", "redirecting", "external", draft)
+	do(exitOK, `^\{"explanation":\{"role":"identity",`, "-json", "digits", "explain", "outgoing", "1001", "identity")
+	do(exitRefused, `no adapter of a PBX "other"`, "digits", "explain", "other", "outgoing", "1001")
+	do(exitRefused, `direction "sideways"`, "digits", "explain", "sideways", "1001")
+	do(exitOK, `^nothing speaks against the plan\n$`, "digits", "check")
+	shadowed := file("shadowed.yaml", "outgoing: [{leading: '1', minLength: 4}, {leading: '1613'}]")
+	do(exitOK, `(?m)^warning: outgoing rule 2: never fires: .* as outgoing rule 1 takes 1613$`, "digits", "check", shadowed)
+	do(exitRefused, `(?m)^error: outgoing rule 1: the emergency number 112 `, "digits", "check", file("emergency.yaml", "outgoing: [{leading: '1', replacement: '2'}]"))
 	do(exitOK, `(?s)\+ ars: "9".*- outgoing 1`, "digits", "check", draft)
-	do(exitRefused, `(?s)outgoing rule 1 length: 0: .*\nrccctl: .*the plan has mistakes`, "digits", "check", file("bad.yaml", "outgoing: [{length: 0}]"))
+	do(exitRefused, `(?s)error: outgoing rule 1 length: 0: .*\nrccctl: .*the plan has mistakes`, "digits", "check", file("bad.yaml", "outgoing: [{length: 0}]"))
 	do(exitOK, `the plan was replaced`, "digits", "import", draft)
 	do(exitOK, `^ars: "9"\n`, "digits", "export")
 	do(exitOK, `the rules were imported`, "digits", "import", file("rules.csv", "table,kind,pattern\noutgoing,leading,00\n"))
@@ -261,6 +272,119 @@ func TestDigits(t *testing.T) {
 	do(exitRefused, `no such file`, "digits", "import", "/nowhere")
 	t.Setenv("RCC_API_TOKEN", "wrong")
 	do(exitRefused, `token of RCC_API_TOKEN`, "digits", "list")
+}
+
+func TestCallerOf(t *testing.T) {
+	const line = "INVITE sip:+16135925660@gateway.example.com SIP/2.0\r\n"
+	for _, tt := range []struct{ name, text, want string }{
+		{"From", line + "Via: SIP/2.0/TCP 192.0.2.1\r\nFrom: \"A, <B>\" <sip:+16135551234@trunk.example.com;user=phone>;tag=1\r\n\r\n", "sip:+16135551234@trunk.example.com;user=phone"},
+		{"compact, without brackets", line + "f: sip:5660@pbx.example.com;tag=1\r\n\r\n", "sip:5660@pbx.example.com"},
+		{"asserted", line + "From: <sip:1@x>;tag=1\nP-Asserted-Identity: <sip:+16135551234@x>\n\n", "sip:+16135551234@x"},
+		{"asserted twice", line + "From: <sip:1@x>;tag=1\nP-Asserted-Identity: \"A\" <sip:alice@x>, <tel:+16135551234;ext=1>\n\n", "tel:+16135551234;ext=1"},
+		{"asserted in two fields", line + "P-Asserted-Identity: <sip:alice@x>\nP-Asserted-Identity: tel:+16135551234\n\n", "tel:+16135551234"},
+		{"private", line + "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1\nP-Asserted-Identity: <tel:+16135551234>\nPrivacy: id;critical\n\n", "sip:anonymous@anonymous.invalid"},
+		{"no privacy", line + "From: <sip:2@x>\nPrivacy: none\n", "sip:2@x"},
+		{"folded and pasted with white space", "\n  INVITE sip:x SIP/2.0\n  Max-Forwards: 70\n  From:\n    \"A \\\" <x>\"\n    <tel:+1-613-555-1234>\n  \n  f: <sip:body@x>", "tel:+1-613-555-1234"},
+		{"nobody", line + "To: <sip:1@x>\n\nFrom: <sip:body@x>", ""},
+		{"a response", "SIP/2.0 200 OK\nFrom: <sip:1@x>\n", ""},
+		{"nothing", "", ""},
+		{"brackets the wrong way round", line + "From: >sip:1@x<\n", ">sip:1@x<"},
+	} {
+		got, err := callerOf(tt.text)
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%s: %q, %v; want %q", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+func FuzzCallerOf(f *testing.F) {
+	f.Add("INVITE sip:x SIP/2.0\nFrom: \"a\\\"\" <sip:1@x>,<sip:2@y>;tag=1\n folded\n\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if caller, err := callerOf(text); err == nil && strings.ContainsAny(caller, "\r\n") && !strings.Contains(text, "\r") {
+			t.Errorf("%q: %q", text, caller)
+		}
+	})
+}
+
+// The two notifications of a call are compared, and what is proposed makes them
+// equal.
+func TestMergeCheck(t *testing.T) {
+	flags := startGateway(t, `RCC_PBX_SIM_DIGITS={"ars":"9","internal":{"maxLength":5}}`, "RCC_PBX_SIM_LINES=1001-1010")
+	do := func(want int, pattern string, args ...string) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		code := run(t.Context(), append(flags[:len(flags):len(flags)], args...), &out, &errs)
+		got := out.String() + errs.String()
+		if code != want || !regexp.MustCompile(pattern).MatchString(got) {
+			t.Errorf("%v: exit code %d, %q; want %d, %s", args, code, got, want, pattern)
+		}
+		return out.String()
+	}
+	// proposed does what a merge-check printed.
+	proposed := func(text string) {
+		t.Helper()
+		found := regexp.MustCompile(`(?m)^  rccctl (.*)$`).FindAllStringSubmatch(text, -1)
+		if found == nil {
+			t.Errorf("nothing is proposed: %s", text)
+		}
+		for _, f := range found {
+			do(exitOK, `was (added|modified)`, strings.Fields(strings.ReplaceAll(f[1], "'", ""))...)
+		}
+	}
+	invite := func(from string) string {
+		path := filepath.Join(t.TempDir(), "invite.txt")
+		if err := os.WriteFile(path, []byte("INVITE sip:1001@x SIP/2.0\r\nFrom: "+from+";tag=1\r\n\r\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, tt := range []struct{ name, from, presented, where, proposes string }{
+		{"national", "<sip:+14165551234@trunk>", "4165551234", "external", `add incoming at=1 .*replacement=1 .*length=10 from=external`},
+		{"internal", "<tel:+16135921002>", "1002", "internal", `(?s)add outgoing at=1 leading=1613592 .*add incoming at=2 .*length=4 from=internal`},
+		{"international", "<tel:+442079460000>", "011442079460000", "external", `add incoming at=3 leading=011 .*addPlus=true`},
+		{"anonymous by a placeholder", "<sip:anonymous@anonymous.invalid>", "0000000000", "external", `add incoming at=1 'match=\^0000000000\$'`},
+	} {
+		args := []string{"-presented", tt.presented, "digits", "merge-check", invite(tt.from), tt.where}
+		proposed(do(exitRefused, tt.proposes, args...))
+		do(exitOK, `(?m)^a client merges the two$`, args...)
+	}
+	do(exitOK, `^the INVITE is from anonymous\nthe event is from notKnown`, "-presented", "", "digits", "merge-check", "sip:anonymous@anonymous.invalid")
+	do(exitOK, `(?m)^a client merges the two$`, "-shown", "tel:+16135921002", "digits", "merge-check", "sip:+16135921002@x", "internal")
+	do(exitOK, `^\{"invite":.*"equal":true`, "-json", "-presented", "1002", "digits", "merge-check", "+16135921002", "internal")
+
+	// One call at a line that is watched.
+	watched := func(want int, pattern, invite string, call ...string) string {
+		t.Helper()
+		ready := newTrigger("waiting for a call")
+		calling := make(chan struct{})
+		go func() {
+			defer close(calling)
+			select {
+			case <-ready.c:
+				do(exitOK, `^$`, call...)
+			case <-t.Context().Done():
+			}
+		}()
+		var out, errs bytes.Buffer
+		code := run(t.Context(), append(flags[:len(flags):len(flags)], "digits", "merge-check", invite, "1001"), io.MultiWriter(ready, &out), &errs)
+		<-calling
+		do(exitOK, `ClearConnectionResponse`, "clear", "1001")
+		if code != want || !regexp.MustCompile(pattern).MatchString(out.String()) {
+			t.Errorf("exit code %d, %q %q; want %d, %s", code, out.String(), errs.String(), want, pattern)
+		}
+		return out.String()
+	}
+	watched(exitOK, `the event is from \+16135551234`, "sip:+16135551234@trunk", "sim", "outside", "6135551234", "call", "1001")
+	watched(exitOK, `the event is from restricted|which is shown as restricted`, "sip:anonymous@anonymous.invalid", "sim", "outside", "6135551234", "withheld", "call", "1001")
+	proposed(watched(exitRefused, `add incoming`, "sip:+4930123456@trunk", "sim", "outside", "030123456", "call", "1001"))
+	watched(exitOK, `a client merges the two`, "sip:+4930123456@trunk", "sim", "outside", "030123456", "call", "1001")
+
+	for _, args := range [][]string{{"+1"}, {"+1", "1001", "1002"}, {"+1", "internal"}} {
+		do(exitUsage, `one of -presented`, append([]string{"digits", "merge-check"}, args...)...)
+	}
+	do(exitUsage, `one of -presented`, "-shown", "1", "-presented", "1", "digits", "merge-check", "+1")
+	do(exitRefused, `no such file`, "-shown", "1", "digits", "merge-check", "/nowhere")
+	do(exitRefused, `no number`, "-shown", "1", "digits", "merge-check", "sip:pbx.example.com")
 }
 
 // A trigger is pulled when a text is written to it.

@@ -175,7 +175,7 @@ func (a *api) refuse(w http.ResponseWriter, err error) {
 		status = http.StatusConflict
 	case errors.Is(err, bus.ErrNoStore):
 		status = http.StatusServiceUnavailable
-	case errors.Is(err, digitmod.ErrNoNumber), errors.Is(err, digitmod.ErrMalformed):
+	case errors.Is(err, digitmod.ErrNoNumber), errors.Is(err, digitmod.ErrMalformed), errors.Is(err, digitmod.ErrNotPresented):
 		status = http.StatusUnprocessableEntity
 	default:
 		a.log.Error("API", "error", err)

@@ -185,6 +185,40 @@ func TestAPIDigits(t *testing.T) {
 		c.expect(400, post, "/test", bad)
 	}
 
+	// Told step by step.
+	c.expect(200, post, "/explain", `{"direction":"outgoing","number":"tel:+16135921001"}`, `"text":"tel:+16135921001 is dialled as 1001.`, `"do":"matched","table":"outgoing","rule":1`,
+		`"number":"1001"`, `"same":true`, fmt.Sprint(`"revision":`, before.Revision))
+	c.expect(200, post, "/explain", `{"direction":"incoming","role":"redirecting","from":"internal","number":"1001"}`, `"role":"redirecting"`, `"from":"internal"`, `"number":"+16135921001"`)
+	c.expect(200, post, "/explain", `{"direction":"incoming","role":"forward","number":"94165551234"}`, `"do":"forward","why":"ars","was":"9"`)
+	c.expect(200, post, "/explain", `{"direction":"outgoing","number":"+"}`, `"error":"no number"`)
+	if answer := c.expect(200, post, "/explain", `{"direction":"outgoing","number":"123","plan":`+draft+`}`, `"with":"2","is":"223"`); strings.Contains(answer, "revision") {
+		t.Errorf("a draft has a revision: %s", answer)
+	}
+	c.expect(422, post, "/explain", `{"direction":"outgoing","number":"1","plan":{"ars":"x"}}`, `"place":"ars"`)
+	c.expect(400, post, "/explain", `{"direction":"outgoing","role":"forward","number":"1"}`)
+	c.expect(400, post, "/explain", `{"direction":"incoming","role":"forward","number":"1","from":"internal"}`, "from")
+
+	// Findings: what the plan in force does, and what a draft would.
+	c.expect(200, get, "/check", "", `"valid":true`, `"mistakes":[]`, fmt.Sprint(`"revision":`, before.Revision))
+	c.expect(200, post, "/check", `{"outgoing":[{"leading":"2"},{"leading":"23"}]}`, `"valid":true`,
+		`{"severity":"warning","kind":"shadowed","table":"outgoing","rule":2,"witness":"23","reason":"never fires: `)
+	c.expect(200, post, "/check", `{"outgoing":[{"leading":"1","replacement":"2"}]}`, `"valid":false`, `"severity":"error","kind":"emergency","table":"outgoing","rule":1,"witness":"112"`)
+	c.expect(200, post, "/check", `{"forward":[],"redirecting":[{"leading":"1"}],"restricted":"anonymous","notKnown":"unknown","emergency":{"numbers":["999"],"mayAlter":true},
+		"examples":[{"forward":"123","is":"123"},{"redirecting":"123","is":"23"}]}`, `"valid":true`)
+
+	// The two notifications of a call.
+	c.expect(200, post, "/merge-check", `{"invite":"sip:+16135921001@trunk.example.com;user=phone","presented":"1001","from":"internal"}`, `"equal":true`, fmt.Sprint(`"revision":`, before.Revision))
+	c.expect(200, post, "/merge-check", `{"invite":"sip:+14165551234@trunk.example.com","presented":"4165551234","from":"external"}`, `"shown":"4165551234"`, `"equal":false`,
+		`"edits":[{"replace":false,"table":"incoming","rule":2,"with":{"replacement":"1","addPlus":true,"length":10,"from":"external"}}]`)
+	c.expect(200, post, "/merge-check", `{"invite":"+14165551234","shown":"tel:4165551234"}`, `"presented":"4165551234"`, `"rule":2`)
+	c.expect(200, post, "/merge-check", `{"invite":"+14165551234","presented":"4165551234","plan":{"incoming":[{"length":10,"replacement":"1","addPlus":true}]}}`, `"equal":true`)
+	c.expect(200, post, "/merge-check", `{"invite":"alice","presented":"4165551234"}`, `"reason":"alice is a name`)
+	c.expect(422, post, "/merge-check", `{"invite":"+","presented":"1"}`, "no number")
+	c.expect(422, post, "/merge-check", `{"invite":"1","shown":"+16135921001","from":"internal"}`, "does not follow from the plan")
+	for _, bad := range []string{`{"invite":"1"}`, `{"invite":"1","presented":"1","shown":"1"}`, `{"invite":"1","presented":"1","from":"space"}`, `{`} {
+		c.expect(400, post, "/merge-check", bad)
+	}
+
 	// Checked, not applied: all mistakes, each with its rule and field.
 	c.expect(200, post, "/check", `{"ars":"9x","outgoing":[{"leading":"1"},{"leading":"+1","replacement":"x"}]}`, `"valid":false`,
 		`"place":"ars"`, `"table":"outgoing","rule":2,"field":"leading"`, `"field":"replacement"`)
@@ -194,6 +228,10 @@ func TestAPIDigits(t *testing.T) {
 		t.Errorf("questions changed the plan: %+v", after)
 	}
 
+	c.expect(200, post, "/rules/outgoing?at=1", `{"leading":"000","replacement":"0"}`, `"what":"outgoing rule 1 was added"`, `"outgoing":[{"leading":"000"`)
+	c.expect(404, post, "/rules/outgoing?at=5", golden, "the table has 3")
+	c.expect(400, post, "/rules/outgoing?at=0", golden)
+	c.expect(200, del, "/rules/outgoing/1", "")
 	c.expect(200, post, "/rules/outgoing/2/move", `{"direction":"up"}`, "moved up")
 	c.expect(200, post, "/rules/outgoing/1/move", `{"direction":"down"}`, "moved down")
 	c.expect(200, put, "/rules/outgoing/2", `{"leading":"00","replacement":"00"}`, "outgoing rule 2 was modified")

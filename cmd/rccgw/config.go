@@ -95,6 +95,7 @@ type config struct {
 	logLevel     slog.Level
 	logJSON      bool
 	warnings     []string
+	findings     []string // about the plans; logged where a plan is put in force
 	effective    []string // NAME=value, without secrets
 }
 
@@ -381,13 +382,17 @@ func (c *config) loadPBXs(s *settings, known map[string]bool, m *mistakes) {
 	}
 }
 
-// checkDigits looks for faults in the plan of the start, and notes where the plan
+// checkDigits looks for flaws in the plan of the start, and notes where the plan
 // in force is found. Lines that no pattern names are tried when a client asks
 // for them.
 func (c *config) checkDigits(env string, p pbxConfig, m *mistakes) {
 	if plan, err := digitmod.New(p.digits); err == nil && p.lines != nil {
-		for _, mistake := range bus.Faults(plan, p.lines) {
-			m.add(env+"_DIGITS", "", "%v", mistake)
+		for _, f := range plan.Lint(p.lines) {
+			if f.Severity == digitmod.Fault {
+				m.add(env+"_DIGITS", "", "%v", f)
+			} else {
+				c.findings = append(c.findings, fmt.Sprintf("%s_DIGITS: %v", env, f))
+			}
 		}
 	}
 	source := "the bucket rcc_digits, which begins with " + env + "_DIGITS and is edited by the API"

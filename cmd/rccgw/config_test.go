@@ -118,7 +118,8 @@ func TestPeers(t *testing.T) {
 }
 
 func TestCheckAndHelp(t *testing.T) {
-	env := environ(t, "RCC_NATS_TOKEN=topsecret", "RCC_API_TOKEN=topsecret", "RCC_PBX=main", "RCC_SIP_SESSION_EXPIRES=60", "RCC_SIP_MIN_SE=60")
+	env := environ(t, "RCC_NATS_TOKEN=topsecret", "RCC_API_TOKEN=topsecret", "RCC_PBX=main", "RCC_SIP_SESSION_EXPIRES=60", "RCC_SIP_MIN_SE=60",
+		`RCC_PBX_MAIN_DIGITS={"outgoing":[{"leading":"2"},{"leading":"23"}]}`)
 	var out, errs bytes.Buffer
 	if code := run(t.Context(), []string{"-check"}, env, &out, &errs); code != exitOK {
 		t.Fatalf("%d: %s", code, errs.String())
@@ -128,7 +129,8 @@ func TestCheckAndHelp(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}
 	}
-	if strings.Contains(out.String(), "topsecret") || !strings.Contains(errs.String(), "RFC 4028") {
+	if strings.Contains(out.String(), "topsecret") || !strings.Contains(errs.String(), "RFC 4028") ||
+		!strings.Contains(errs.String(), "warning: RCC_PBX_MAIN_DIGITS: outgoing rule 2: never fires: ") {
 		t.Errorf("%s%s", out.String(), errs.String())
 	}
 	out.Reset()

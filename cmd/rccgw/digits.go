@@ -26,6 +26,9 @@ var digitRoutes = []route{
 	{http.MethodDelete, digitsPath + "/rules/{table}/{rule}", (*api).removeRule},
 	{http.MethodPost, digitsPath + "/rules/{table}/{rule}/move", (*api).moveRule},
 	{http.MethodPost, digitsPath + "/test", (*api).testDigits},
+	{http.MethodPost, digitsPath + "/explain", (*api).explainDigits},
+	{http.MethodPost, digitsPath + "/merge-check", (*api).mergeCheck},
+	{http.MethodGet, digitsPath + "/check", (*api).checkInForce},
 	{http.MethodPost, digitsPath + "/check", (*api).checkDigits},
 	{http.MethodGet, digitsPath + "/history", (*api).digitsHistory},
 	{http.MethodGet, digitsPath + "/history/{revision}", (*api).pastDigits},
@@ -136,13 +139,23 @@ func (a *api) addRule(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	at := 0
+	if text := r.URL.Query().Get("at"); text != "" {
+		if at, err = strconv.Atoi(text); err != nil || at < 1 {
+			return reply{}, &apiError{http.StatusBadRequest, fmt.Sprintf("at %.40q: the number of a rule, from 1", text)}
+		}
+	}
 	return a.change(r, func(c digitmod.Config) (digitmod.Config, string, error) {
-		c, err := c.Add(table, rule)
+		rules, err := c.Rules(table)
 		if err != nil {
 			return c, "", err
 		}
-		rules, err := c.Rules(table)
-		return c, fmt.Sprintf("%s rule %d was added", table, len(rules)), err
+		n := at
+		if n == 0 {
+			n = len(rules) + 1
+		}
+		c, err = c.Insert(table, n, rule)
+		return c, fmt.Sprintf("%s rule %d was added", table, n), err
 	})
 }
 
@@ -187,16 +200,87 @@ func (a *api) moveRule(r *http.Request) (reply, error) {
 	return reply{}, &apiError{http.StatusBadRequest, fmt.Sprintf("direction %.40q is neither up nor down", body.Direction)}
 }
 
-// testBody is a number to be translated.
-type testBody struct {
+// A questionBody is a number and what is asked about it.
+type questionBody struct {
 	Direction digitmod.Table  `json:"direction"`
 	Number    string          `json:"number"`
-	Role      string          `json:"role"` // see the cases below; empty: the first of the direction
+	Role      string          `json:"role"` // see roles; empty: the first of the direction
 	From      digitmod.Origin `json:"from"`
 	Plan      json.RawMessage `json:"plan"` // a draft, or a text of YAML with it; none: the plan in force
 }
 
-// testedBody is what became of it.
+// roles are the roles of numbers by direction and role of a question.
+var roles = map[string]digitmod.Role{
+	"outgoing ":             digitmod.Destination,
+	"outgoing destination":  digitmod.Destination,
+	"outgoing identity":     digitmod.Identity,
+	"incoming ":             digitmod.Presentation,
+	"incoming presentation": digitmod.Presentation,
+	"incoming forward":      digitmod.Forward,
+	"incoming redirecting":  digitmod.Redirecting,
+}
+
+// A question is a number, with the plan that it is put to.
+type question struct {
+	plan     *digitmod.Plan
+	revision *uint64 // of the plan; nil: it is a draft
+	role     digitmod.Role
+	number   string
+	from     digitmod.Origin
+}
+
+func (a *api) question(r *http.Request) (question, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return question{}, err
+	}
+	var body questionBody
+	if err := readJSON(r, &body); err != nil {
+		return question{}, err
+	}
+	q := question{number: body.Number, from: body.From}
+	c, revision, err := draft(d, body.Plan)
+	if err != nil {
+		return question{}, err
+	}
+	q.revision = revision
+	if q.plan, err = digitmod.New(c); err != nil {
+		return question{}, err
+	}
+	var ok bool
+	if q.role, ok = roles[string(body.Direction)+" "+body.Role]; !ok {
+		return question{}, &apiError{http.StatusBadRequest, fmt.Sprintf("direction %.40q, role %.40q: outgoing has destination and identity, "+
+			"incoming has presentation, forward and redirecting", string(body.Direction), body.Role)}
+	}
+	return q, checkOrigin(body.From, q.role)
+}
+
+// checkOrigin refuses where a party is said to be of whom it is not asked, or no
+// place at all.
+func checkOrigin(from digitmod.Origin, role digitmod.Role) error {
+	asked := role == digitmod.Presentation || role == digitmod.Redirecting
+	if from == "" || asked && (from == digitmod.Internal || from == digitmod.External) {
+		return nil
+	}
+	return &apiError{http.StatusBadRequest, fmt.Sprintf("from %.40q: internal or external, of a party that is presented or redirects", string(from))}
+}
+
+// draft returns the plan that a request brings, or the one in force and its
+// revision.
+func draft(d *bus.Digits, text json.RawMessage) (digitmod.Config, *uint64, error) {
+	if text == nil {
+		s := d.State()
+		return s.Config, &s.Revision, nil
+	}
+	var yaml string
+	if json.Unmarshal(text, &yaml) == nil {
+		text = []byte(yaml)
+	}
+	c, err := digitmod.ReadConfig(text)
+	return c, nil, err
+}
+
+// testedBody is what became of a number.
 type testedBody struct {
 	Number   string  `json:"number"`
 	Kind     string  `json:"kind"`
@@ -207,62 +291,103 @@ type testedBody struct {
 }
 
 func (a *api) testDigits(r *http.Request) (reply, error) {
+	q, err := a.question(r)
+	if err != nil {
+		return reply{}, err
+	}
+	var res digitmod.Result
+	switch q.role {
+	case digitmod.Destination:
+		res, err = q.plan.Destination(q.number)
+	case digitmod.Identity:
+		res, err = q.plan.Device(q.number)
+	case digitmod.Presentation:
+		res = q.plan.Present(q.number, q.from)
+	case digitmod.Forward:
+		res = q.plan.ForwardTarget(q.number)
+	case digitmod.Redirecting:
+		res = q.plan.Redirecting(q.number, q.from)
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{body: testedBody{res.Number, res.Kind.String(), res.Read.String(), res.Rule + 1, res.ARS, q.revision}}, nil
+}
+
+// explainedBody is what became of a number, and why.
+type explainedBody struct {
+	Explanation digitmod.Explanation `json:"explanation"`
+	Text        string               `json:"text"`
+	Revision    *uint64              `json:"revision,omitempty"` // of the plan; none: the draft
+}
+
+func (a *api) explainDigits(r *http.Request) (reply, error) {
+	q, err := a.question(r)
+	if err != nil {
+		return reply{}, err
+	}
+	e := q.plan.Explain(q.role, q.number, q.from)
+	return reply{body: explainedBody{e, e.String(), q.revision}}, nil
+}
+
+// mergeBody is a caller, as an INVITE has it and as the PBX presents it or clients
+// see it: one of these two is given.
+type mergeBody struct {
+	Invite    string          `json:"invite"` // URI of P-Asserted-Identity or From
+	Presented *string         `json:"presented"`
+	Shown     *string         `json:"shown"`
+	From      digitmod.Origin `json:"from"`
+	Plan      json.RawMessage `json:"plan"`
+}
+
+// mergedBody is what a client makes of the two.
+type mergedBody struct {
+	digitmod.Merge
+	Revision *uint64 `json:"revision,omitempty"` // of the plan; none: the draft
+}
+
+// mergeCheck compares what a client is told of a caller twice.
+func (a *api) mergeCheck(r *http.Request) (reply, error) {
 	d, err := a.digitsOf(r)
 	if err != nil {
 		return reply{}, err
 	}
-	var body testBody
+	var body mergeBody
 	if err := readJSON(r, &body); err != nil {
 		return reply{}, err
 	}
-	state := d.State()
-	c := state.Config
-	answer := testedBody{Revision: &state.Revision}
-	if body.Plan != nil {
-		answer.Revision = nil
-		var text string
-		if json.Unmarshal(body.Plan, &text) == nil {
-			body.Plan = []byte(text)
-		}
-		if c, err = digitmod.ReadConfig(body.Plan); err != nil {
-			return reply{}, err
-		}
+	if err := checkOrigin(body.From, digitmod.Presentation); err != nil {
+		return reply{}, err
 	}
-	plan, err := digitmod.New(c)
+	if (body.Presented == nil) == (body.Shown == nil) {
+		return reply{}, &apiError{http.StatusBadRequest, "presented or shown: the number as the PBX presents it, or as clients see it"}
+	}
+	c, revision, err := draft(d, body.Plan)
 	if err != nil {
 		return reply{}, err
 	}
-	if body.From != "" && (body.Direction != digitmod.IncomingTable || body.From != digitmod.Internal && body.From != digitmod.External) {
-		return reply{}, &apiError{http.StatusBadRequest, fmt.Sprintf("from %.40q: internal or external, of an incoming number", string(body.From))}
-	}
-	var res digitmod.Result
-	switch string(body.Direction) + " " + body.Role {
-	case "outgoing ", "outgoing destination":
-		res, err = plan.Destination(body.Number)
-	case "outgoing identity":
-		res, err = plan.Device(body.Number)
-	case "incoming ", "incoming presentation":
-		res = plan.Present(body.Number, body.From)
-	case "incoming forward":
-		res = plan.ForwardTarget(body.Number)
-	default:
-		err = &apiError{http.StatusBadRequest, fmt.Sprintf("direction %.40q, role %.40q: outgoing has destination and identity, incoming has presentation and forward",
-			string(body.Direction), body.Role)}
+	var m digitmod.Merge
+	if body.Presented != nil {
+		m, err = c.Merge(body.Invite, *body.Presented, body.From, d.Check)
+	} else {
+		m, err = c.MergeShown(body.Invite, *body.Shown, body.From, d.Check)
 	}
 	if err != nil {
 		return reply{}, err
 	}
-	answer.Number, answer.Kind, answer.Read, answer.Rule, answer.ARS = res.Number, res.Kind.String(), res.Read.String(), res.Rule+1, res.ARS
-	return reply{body: answer}, nil
+	return reply{body: mergedBody{m, revision}}, nil
 }
 
-// checkedBody is what speaks against a draft.
+// checkedBody is what speaks against a plan.
 type checkedBody struct {
-	Valid    bool          `json:"valid"`
-	Mistakes []mistakeBody `json:"mistakes"`
-	Changes  []string      `json:"changes"` // to the plan in force
+	Valid    bool               `json:"valid"`
+	Mistakes []mistakeBody      `json:"mistakes"` // why not
+	Findings []digitmod.Finding `json:"findings"` // what it does that is not, or may not be, meant
+	Changes  []string           `json:"changes"`  // to the plan in force
+	Revision *uint64            `json:"revision,omitempty"`
 }
 
+// checkDigits checks a draft.
 func (a *api) checkDigits(r *http.Request) (reply, error) {
 	d, err := a.digitsOf(r)
 	if err != nil {
@@ -272,18 +397,32 @@ func (a *api) checkDigits(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	answer := checkedBody{Mistakes: []mistakeBody{}, Changes: []string{}}
 	c, err := digitmod.ReadConfig(text)
-	if err == nil {
-		answer.Changes = append(answer.Changes, digitmod.Changes(d.State().Config, c)...)
-		err = d.Check(c)
+	if err != nil {
+		return checked(nil, err, nil, nil)
 	}
+	findings, err := d.Check(c)
+	return checked(findings, err, digitmod.Changes(d.State().Config, c), nil)
+}
+
+// checkInForce checks the plan in force.
+func (a *api) checkInForce(r *http.Request) (reply, error) {
+	d, err := a.digitsOf(r)
+	if err != nil {
+		return reply{}, err
+	}
+	s := d.State()
+	findings, err := d.Check(s.Config)
+	return checked(findings, err, nil, &s.Revision)
+}
+
+func checked(findings []digitmod.Finding, err error, changes []string, revision *uint64) (reply, error) {
 	ms, mistaken := err.(digitmod.Mistakes)
 	if err != nil && !mistaken {
 		return reply{}, err
 	}
-	answer.Valid, answer.Mistakes = err == nil, append(answer.Mistakes, mistakeBodies(ms)...)
-	return reply{body: answer}, nil
+	return reply{body: checkedBody{Valid: err == nil, Mistakes: mistakeBodies(ms), Findings: append([]digitmod.Finding{}, findings...),
+		Changes: append([]string{}, changes...), Revision: revision}}, nil
 }
 
 // revisionBody is a revision of the history. Plan is there where one was asked

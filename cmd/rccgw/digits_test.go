@@ -127,7 +127,8 @@ func TestEditsUnderCalls(t *testing.T) {
 		}
 		return resp
 	}
-	for i := 1001; i < 1009; i += 2 {
+	// As many at once as there are lines: the processor alone sets how many calls a second there are.
+	for i := 1001; i < 1010; i += 2 {
 		from, to := g.open("tcp", fmt.Sprint("tel:", i)), g.open("tcp", fmt.Sprint("tel:", i+1))
 		rings := &ear{alerting: make(chan string, 100), own: to.line, check: check}
 		from.watch(t, &ear{alerting: make(chan string, 100), own: from.line, dialled: to.line, check: check})
@@ -199,5 +200,6 @@ func TestEditsUnderCalls(t *testing.T) {
 	if seen[prefixes[0]] == 0 || seen[prefixes[1]] == 0 || calls.Load() == 0 {
 		t.Errorf("%d calls, told by %v: both plans were to be seen", calls.Load(), seen)
 	}
-	t.Logf("%d edits and %d calls in %v, %d events checked, calls told by %v", edits, calls.Load(), took, events.Load(), seen)
+	t.Logf("%d edits and %d calls in %v, %.0f calls a second, %d events checked, calls told by %v", edits, calls.Load(), took,
+		float64(calls.Load())/took.Seconds(), events.Load(), seen)
 }

@@ -69,7 +69,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		for _, line := range c.effective {
 			fmt.Fprintln(stdout, line)
 		}
-		for _, w := range c.warnings {
+		for _, w := range append(c.warnings, c.findings...) {
 			fmt.Fprintln(stderr, "warning:", w)
 		}
 		return exitOK
