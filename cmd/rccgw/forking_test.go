@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"rccgw/csta"
+	"rccgw/csta/cstasip"
+	"rccgw/pbx"
 	"rccgw/pbx/asterisk/asterisktest"
 )
 
@@ -123,6 +127,154 @@ func TestForking(t *testing.T) {
 					return ok && cleared.DroppedConnection == own.Connection
 				})
 			}
+		})
+	}
+}
+
+// A forking is an office whose 1001 has a desk phone and a softphone.
+type forking struct {
+	*office
+	desk, carol, soft *asterisktest.UA
+	g                 *gatewayUnderTest
+}
+
+func newForking(t *testing.T) *forking {
+	o := newOfficeWith(t, forks, forkPlan)
+	return &forking{o, o.Deskphone(t, "1001"), o.Deskphone(t, "1003"), o.Softphones(t),
+		// Clients that are not heard of again are missed after two seconds.
+		startGateway(t, append(o.vars, "RCC_SIP_SESSION_EXPIRES=2", "RCC_SIP_MIN_SE=2")...)}
+}
+
+// ring has 1003 call 1001, at both of its phones.
+func (f *forking) ring() {
+	f.t.Helper()
+	f.carol.Dial("1001")
+	f.desk.Wait("incoming 1003")
+	f.soft.Wait("incoming +16135921003")
+}
+
+// open opens a dialog for 1001; leave ends it, as the client's end or its death does.
+func (f *forking) open(network string, bye bool) (d *desk, leave func()) {
+	f.t.Helper()
+	var e *cstasip.Endpoint
+	d = f.g.openOver(network, line1, func(ctx context.Context, cfg cstasip.ClientConfig) (_ *cstasip.Client, err error) {
+		if e, err = cstasip.Connect(ctx, cfg.Server, nil, nil); err != nil {
+			return nil, err
+		}
+		f.t.Cleanup(e.Close)
+		return e.Dial(ctx, cfg)
+	})
+	return d, func() {
+		f.t.Helper()
+		if bye {
+			if err := d.Close(f.t.Context()); err != nil {
+				f.t.Error(err)
+			}
+		}
+		e.Close()
+	}
+}
+
+// calls returns the calls of 1001 by the client's snapshot.
+func (f *forking) calls(d *desk) []csta.SnapshotDeviceResponseInfo {
+	f.t.Helper()
+	s, err := csta.Call(f.t.Context(), d, &csta.SnapshotDevice{SnapshotObject: csta.Device(line1)})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return s.CrossRefIDorSnapshotData.SnapshotData.SnapshotDeviceResponseInfo
+}
+
+// sent is how many events were sent to clients.
+func (f *forking) sent() string {
+	return regexp.MustCompile(`rccgw_sip_events_total{result="sent"} \d+`).FindString(f.g.metrics())
+}
+
+// A user switches between the phone and the computer. The client's dialog is
+// dropped and comes back, while a call rings and while one is going on at either:
+// it is always the one call, and what is over leaves nothing.
+func TestForkedModes(t *testing.T) {
+	for _, c := range []struct {
+		network string
+		bye     bool
+	}{{"tcp", true}, {"udp", true}, {"tcp", false}, {"udp", false}} {
+		t.Run(fmt.Sprintf("%s bye=%v", c.network, c.bye), func(t *testing.T) {
+			f := newForking(t)
+
+			// The softphone answers while the client looks on.
+			d, leave := f.open(c.network, c.bye)
+			events := d.record(t)
+			f.ring()
+			own := heard(t, events, func(e *csta.DeliveredEvent) bool { return e.Connection.DeviceID.ID == line1 }).Connection
+			f.soft.Answer()
+			f.carol.Wait("established")
+			f.desk.Wait("ended elsewhere")
+			cleared := heard(t, events, func(e csta.Event) bool {
+				if _, call := csta.LocalConnection(e); call != own.CallID {
+					t.Errorf("%s is about a second call", csta.Name(e))
+				}
+				_, ok := e.(*csta.ConnectionClearedEvent)
+				return ok
+			}).(*csta.ConnectionClearedEvent)
+			if cleared.DroppedConnection != own || cleared.Cause != "multipleAlerting" || cleared.LocalConnectionInfo != pbx.Null {
+				t.Errorf("the desk phone's leg: %+v", cleared)
+			}
+			if calls := f.calls(d); len(calls) != 0 {
+				t.Errorf("a ghost while the softphone talks: %+v", calls)
+			}
+
+			// Computer: the dialog goes. Phone: it comes back at once, during the softphone's call, which is none of the desk phone's.
+			leave()
+			d, leave = f.open(c.network, c.bye)
+			if calls := f.calls(d); len(calls) != 0 {
+				t.Errorf("a ghost after coming back: %+v", calls)
+			}
+			events = d.record(t)
+			f.carol.Hangup()
+			f.soft.Wait("ended")
+
+			// A call rings while there is no client; the one that comes finds it, and sees the desk phone answer.
+			leave()
+			f.g.counts("sip_dialogs", 0)
+			quiet := f.sent()
+			f.ring()
+			if now := f.sent(); now != quiet {
+				t.Errorf("events were sent to nobody: %s, before %s", now, quiet)
+			}
+			d, leave = f.open(c.network, c.bye)
+			calls := f.calls(d)
+			if len(calls) != 1 || calls[0].LocalCallState.CompoundCallState.LocalConnectionState[0] != pbx.Alerting {
+				t.Fatalf("while it rings: %+v", calls)
+			}
+			second := calls[0].ConnectionIdentifier
+			if second.CallID == own.CallID {
+				t.Error("the second call has the callID of the first")
+			}
+			events = d.record(t)
+			f.desk.Answer()
+			f.soft.Wait("ended elsewhere")
+			heard(t, events, func(e *csta.EstablishedEvent) bool { return e.EstablishedConnection == second })
+
+			// Computer and phone again, during the call: it is the same one, and can be acted on.
+			leave()
+			d, leave = f.open(c.network, c.bye)
+			calls = f.calls(d)
+			if len(calls) != 1 || calls[0].ConnectionIdentifier != second || calls[0].LocalCallState.CompoundCallState.LocalConnectionState[0] != pbx.Connected {
+				t.Fatalf("during the call: %+v, not %s", calls, second)
+			}
+			events = d.record(t)
+			if _, err := csta.Call(t.Context(), d, &csta.ClearConnection{ConnectionToBeCleared: second}); err != nil {
+				t.Fatal(err)
+			}
+			heard(t, events, func(e *csta.ConnectionClearedEvent) bool { return e.DroppedConnection == second })
+			f.desk.Wait("ended")
+			f.carol.Wait("ended")
+			if calls := f.calls(d); len(calls) != 0 {
+				t.Errorf("a ghost after the call: %+v", calls)
+			}
+			leave()
+			f.g.counts("sip_dialogs", 0)
+			eventually(t, "the PBX is idle", func() bool { return f.channels() == "" })
 		})
 	}
 }
