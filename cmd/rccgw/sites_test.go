@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"testing"
@@ -187,6 +188,207 @@ func TestSites(t *testing.T) {
 				if e := heard[*csta.DeliveredEvent](t, calledEvents); e.CallingDevice.String() != c[1] {
 					t.Errorf("a call from %s: told %s, not %s", c[0], e.CallingDevice, c[1])
 				}
+				trunk.Hangup()
+				trunk.Wait("ended")
+				bob.Wait("ended")
+			}
+		})
+	}
+}
+
+// placesPlan shows by the result which table was applied: incoming numbers are of 1613592, forward targets of 1888592, and redirecting devices
+// of 1777592.
+const placesPlan = `{"ars": "9", "internal": {"maxLength": 5},
+  "outgoing": [{"leading": "1613592", "replacement": "", "ignoreARS": true}],
+  "incoming": [{"from": "internal", "length": 4, "replacement": "1613592", "addPlus": true}, {"from": "external", "length": 10, "replacement": "1", "addPlus": true},
+    {"leading": "1", "from": "external", "length": 11, "replacement": "1", "addPlus": true}],
+  "forward": [{"length": 4, "replacement": "1888592", "addPlus": true}, {"leading": "1416", "replacement": "1888416", "addPlus": true}],
+  "redirecting": [{"from": "internal", "length": 4, "replacement": "1777592", "addPlus": true}]}`
+
+// Every place of a number has its table, in a call that goes from outside by way of a forwarded line, a transfer and a deflection to
+// outside again.
+func TestPlaces(t *testing.T) {
+	o := newOfficeWith(t, "", placesPlan)
+	alice, carol, trunk := o.Deskphone(t, "1001"), o.Deskphone(t, "1003"), o.Trunk(t)
+	o.Deskphone(t, "1002")
+	g := startGateway(t, o.vars...)
+	const line3 = "tel:+16135921003"
+	one, two, three := g.open("tcp", line1), g.open("tcp", line2), g.open("tcp", line3)
+	ones, twos, threes := one.record(t), two.record(t), three.record(t)
+	is := func(place string, got fmt.Stringer, want string) {
+		t.Helper()
+		if got.String() != want {
+			t.Errorf("%s: %s, not %s", place, got, want)
+		}
+	}
+	redirected := func(place string, got csta.RedirectionDeviceID, want string) {
+		t.Helper()
+		is(place, got.NumberDialed, want)
+	}
+
+	// Forward targets: the client's, the PBX's, and a phone's.
+	forward := func(to string) error {
+		_, err := csta.Call(t.Context(), two, &csta.SetForwarding{Device: csta.Device(line2), ForwardingType: "forwardImmediate", ActivateForward: true, ForwardDN: csta.Device(to)})
+		return err
+	}
+	for _, c := range []struct{ to, kept, shown string }{
+		{"tel:+14165550199", "914165550199", "tel:+18884165550199"}, {line3, "1003", "tel:+18885921003"},
+	} {
+		if err := forward(c.to); err != nil {
+			t.Fatal(err)
+		}
+		e := heard[*csta.ForwardingEvent](t, twos)
+		is("forwardTo", e.ForwardTo, c.shown)
+		is("own device of a setting", e.Device, line2)
+		r, err := csta.Call(t.Context(), two, &csta.GetForwarding{Device: csta.Device(line2)})
+		if err != nil || len(r.ForwardingList) == 0 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		for _, item := range r.ForwardingList {
+			if item.ForwardingType == "forwardImmediate" {
+				is("forwardDN of the answer", item.ForwardDN, c.shown)
+			}
+		}
+		if db := o.CLI(t, "database show CF"); !regexp.MustCompile(`/1002\s*: ` + c.kept + `\s`).MatchString(db) {
+			t.Errorf("AstDB has not %s: %s", c.kept, db)
+		}
+	}
+
+	// By a feature code, which passes every table on its way out. What was forwarded to is told when it is over, too.
+	for _, c := range []struct {
+		code string
+		on   bool
+	}{{"*721003", true}, {"*73", false}} {
+		if _, err := csta.Call(t.Context(), one, &csta.MakeCall{CallingDevice: csta.Device(line1), CalledDirectoryNumber: csta.Device(c.code), AutoOriginate: "prompt"}); err != nil {
+			t.Fatal(err)
+		}
+		alice.Wait("incoming")
+		alice.Answer()
+		or := heard[*csta.OriginatedEvent](t, ones)
+		is("called code", or.CalledDevice, c.code)
+		e := heard[*csta.ForwardingEvent](t, ones)
+		is("forwardTo by "+c.code, e.ForwardTo, "tel:+18885921003")
+		if e.ForwardStatus != c.on || e.ForwardingType != "forwardImmediate" {
+			t.Errorf("%s: %+v", c.code, e)
+		}
+		alice.Wait("ended")
+		heard(t, ones, func(e *csta.ConnectionClearedEvent) bool { return e.DroppedConnection == or.OriginatedConnection })
+	}
+
+	// From outside, by way of 1002, to 1003.
+	trunk.Dial("16135921002", "From: <sip:4165550100@127.0.0.2>")
+	carol.Wait("incoming")
+	const caller = "tel:+14165550100"
+	d := heard[*csta.DeliveredEvent](t, threes)
+	is("calling", d.CallingDevice, caller)
+	is("called", d.CalledDevice, "tel:+16135921002")
+	is("alerting", d.AlertingDevice, line3)
+	redirected("lastRedirection", d.LastRedirectionDevice, "tel:+17775921002")
+	carol.Answer()
+	e := heard[*csta.EstablishedEvent](t, threes)
+	is("answering", e.AnsweringDevice, line3)
+	is("calling when answered", e.CallingDevice, caller)
+	redirected("lastRedirection when answered", e.LastRedirectionDevice, "tel:+17775921002")
+
+	// 1003 transfers to 1001.
+	if _, err := csta.Call(t.Context(), three, &csta.SingleStepTransferCall{ActiveCall: d.Connection, TransferredTo: csta.Device("tel:+16135921001")}); err != nil {
+		t.Fatal(err)
+	}
+	tr := heard[*csta.TransferedEvent](t, threes)
+	is("transferring", tr.TransferringDevice, line3)
+	is("transferredTo", tr.TransferredToDevice, "tel:+16135921001")
+	if list := tr.TransferredConnections; len(list) != 1 {
+		t.Errorf("transferred: %+v", list)
+	} else {
+		is("endpoint of who is transferred", list[0].Endpoint.DeviceID, caller)
+	}
+	alice.Wait("incoming")
+	d = heard[*csta.DeliveredEvent](t, ones)
+	is("calling after the transfer", d.CallingDevice, caller)
+	is("alerting after the transfer", d.AlertingDevice, line1)
+
+	// 1001 deflects to outside.
+	if _, err := csta.Call(t.Context(), one, &csta.DeflectCall{CallToBeDiverted: d.Connection, NewDestination: csta.Device("tel:+14165550199")}); err != nil {
+		t.Fatal(err)
+	}
+	di := heard[*csta.DivertedEvent](t, ones)
+	is("diverting", di.DivertingDevice, line1)
+	is("newDestination", di.NewDestination, "tel:+14165550199")
+	redirected("lastRedirection when diverted", di.LastRedirectionDevice, "tel:+17775921001")
+	trunk.Wait("incoming")
+	is("on the trunk", csta.Device(trunk.Ringing().User("")), "14165550199")
+	trunk.Hangup() // who calls; that it rings on the trunk ends with it
+	trunk.Wait("ended")
+	trunk.Wait("ended")
+
+	// A call to outside, dialled at the phone.
+	alice.Dial("914165550199")
+	or := heard[*csta.OriginatedEvent](t, ones)
+	is("calling of an own call", or.CallingDevice, line1)
+	is("called outside", or.CalledDevice, "tel:+14165550199")
+	trunk.Wait("incoming")
+	trunk.Answer()
+	d = heard[*csta.DeliveredEvent](t, ones)
+	is("alerting outside", d.AlertingDevice, "tel:+14165550199")
+	e = heard[*csta.EstablishedEvent](t, ones)
+	is("answering outside", e.AnsweringDevice, "tel:+14165550199")
+	redirected("lastRedirection of a call that was not", e.LastRedirectionDevice, "")
+	s, err := csta.Call(t.Context(), one, &csta.SnapshotCall{SnapshotObject: or.OriginatedConnection})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is("calling of the snapshot", s.CallingDevice, line1)
+	is("called of the snapshot", s.CalledDevice, "tel:+14165550199")
+	for i, want := range []string{line1, "tel:+14165550199"} {
+		is("endpoint of the snapshot", s.CrossRefIDorSnapshotData.SnapshotData.SnapshotCallResponseInfo[i].DeviceOnCall, want)
+	}
+	trunk.Hangup()
+	alice.Wait("ended")
+	heard[*csta.ConnectionClearedEvent](t, ones)
+
+	// A call inside.
+	alice.Dial("1003")
+	or = heard[*csta.OriginatedEvent](t, ones)
+	is("called inside", or.CalledDevice, line3)
+	d = heard[*csta.DeliveredEvent](t, ones)
+	is("alerting inside", d.AlertingDevice, line3)
+	is("called when it alerts", d.CalledDevice, line3)
+	alice.Hangup()
+	carol.Wait("ended")
+}
+
+// A caller without a number is told as such, or by the text that the plan has
+// for it; a name passes every table.
+func TestCallersWithoutNumbers(t *testing.T) {
+	for _, c := range []struct{ texts, restricted, notKnown string }{
+		{"", "restricted", "notKnown"},
+		{`, "restricted": "anonymous", "notKnown": "+10000000000"`, "anonymous", "tel:+10000000000"},
+	} {
+		t.Run(c.restricted, func(t *testing.T) {
+			o := newOfficeWith(t, "", placesPlan[:len(placesPlan)-1]+c.texts+"}")
+			bob, trunk := o.Deskphone(t, "1002"), o.Trunk(t)
+			events := startGateway(t, o.vars...).open("tcp", line2).record(t)
+			for _, call := range []struct {
+				headers []string
+				want    string
+			}{
+				{[]string{`From: "Anonymous" <sip:anonymous@anonymous.invalid>`}, c.restricted},
+				{[]string{`From: "Ann" <sip:4165550100@127.0.0.2>`, `P-Asserted-Identity: "Ann" <sip:4165550100@127.0.0.2>`, "Privacy: id"}, c.restricted},
+				{[]string{"From: <sip:127.0.0.2>"}, c.notKnown},
+				{[]string{"From: <sip:unavailable@unknown.invalid>"}, c.notKnown},
+				{[]string{`From: "Ann" <sip:ann.other@127.0.0.2>`}, "ann.other"},
+				{[]string{"From: <sip:4165550100@127.0.0.2>"}, "tel:+14165550100"},
+			} {
+				trunk.Dial("16135921002", call.headers...)
+				bob.Wait("incoming")
+				if d := heard[*csta.DeliveredEvent](t, events); d.CallingDevice.String() != call.want {
+					t.Errorf("%q: told %+v, not %s", call.headers, d.CallingDevice, call.want)
+				}
+				bob.Answer()
+				if e := heard[*csta.EstablishedEvent](t, events); e.CallingDevice.String() != call.want {
+					t.Errorf("%q: told %+v when answered, not %s", call.headers, e.CallingDevice, call.want)
+				}
+				trunk.Wait("established")
 				trunk.Hangup()
 				trunk.Wait("ended")
 				bob.Wait("ended")
