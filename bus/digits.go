@@ -48,8 +48,10 @@ func (d digits) message(m csta.Message, o own) {
 		switch {
 		case n.Role == csta.Presentation && o.device != "" && n.ID.ID == o.device && !n.ID.External:
 			r.Number = o.line
-		case n.Role == csta.Forward, n.Role == csta.Presentation && n.ID.Dialled:
+		case n.Role == csta.Forward:
 			r = d.plan.ForwardTarget(n.ID.ID)
+		case n.Role == csta.Presentation && n.ID.Dialled:
+			r = d.plan.Dialled(n.ID.ID)
 		case n.Role == csta.Presentation:
 			r = d.plan.Present(n.ID.ID, origin(n.ID.External))
 		case n.Role == csta.Redirecting:

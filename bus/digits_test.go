@@ -10,9 +10,10 @@ import (
 )
 
 // A number that is shown as it was dialled loses the digits that gave access to
-// the trunk; the same digits of a caller are his number.
+// the trunk; the same digits of a caller are his number. It is no forward target,
+// whose table may be another.
 func TestDialledNumbers(t *testing.T) {
-	plan, err := digitmod.Parse([]byte(`{ars: "9", internal: {maxLength: 4}, incoming: [{length: 10, replacement: "1", addPlus: true}]}`))
+	plan, err := digitmod.Parse([]byte(`{ars: "9", internal: {maxLength: 4}, incoming: [{length: 10, replacement: "1", addPlus: true}], forward: [{leading: "", replacement: "0"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

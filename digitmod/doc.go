@@ -1,12 +1,13 @@
 // Package digitmod modifies digits: it turns the numbers that CTI clients write into the numbers that a PBX dials, and the
 // numbers that a PBX presents into the numbers that clients show and look up.
 //
-// A [Plan] holds the ordered tables of one PBX, the ARS access digits and the length of internal numbers. It answers five
-// questions, one for each role that a number can have:
+// A [Plan] holds the ordered tables of one PBX, the ARS access digits and the length of internal numbers. It answers six
+// questions, about the five roles that a number can have:
 //
 //   - [Plan.Destination]: a client wants this number called; what does the PBX dial? Outgoing table, with ARS.
 //   - [Plan.Device]: a client means this line; what does the PBX call it? Outgoing table, without ARS.
 //   - [Plan.Present]: the PBX shows this party; what do clients see? Incoming table.
+//   - [Plan.Dialled]: the PBX shows this party by what was dialled for it; what do clients see? ARS off, then the incoming table.
 //   - [Plan.ForwardTarget]: the PBX says where a line is forwarded; what do clients see? ARS off, then the forward table where
 //     the plan has one, else the incoming table.
 //   - [Plan.Redirecting]: the PBX says from where a call was redirected; what do clients see? The redirecting table where the

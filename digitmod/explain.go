@@ -124,7 +124,7 @@ func (p *Plan) modify(role Role, number string, from Origin, tr *trace) (Result,
 	case Destination, Identity:
 		return p.out(role, number, tr)
 	case Forward:
-		return p.forwarded(number, tr), nil
+		return p.undialled(role, number, tr), nil
 	}
 	return p.in(role, number, from, tr), nil
 }

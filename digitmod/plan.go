@@ -267,9 +267,13 @@ func (p *Plan) present(role Role, n Number, from Origin, tr *trace) Result {
 // the PBX as it was dialled: the ARS digits come off, then it is presented, as an external number where they did and else as
 // an internal one where it is one, by the plan's rules for forward targets where it has any of its own. A number that is
 // internal by its length keeps its first digits, whatever they are.
-func (p *Plan) ForwardTarget(dialled string) Result { return p.forwarded(dialled, nil) }
+func (p *Plan) ForwardTarget(dialled string) Result { return p.undialled(Forward, dialled, nil) }
 
-func (p *Plan) forwarded(dialled string, tr *trace) Result {
+// Dialled returns what clients see of a party that the PBX shows by the number that was dialled for it: the ARS digits come off as
+// with [Plan.ForwardTarget], then it is presented as any party is, by the incoming table.
+func (p *Plan) Dialled(number string) Result { return p.undialled(Presentation, number, nil) }
+
+func (p *Plan) undialled(role Role, dialled string, tr *trace) Result {
 	if p == nil {
 		p = new(Plan)
 	}
@@ -284,7 +288,7 @@ func (p *Plan) forwarded(dialled string, tr *trace) Result {
 	if tr != nil {
 		tr.forwarded(p.ars, read, n, from)
 	}
-	res := p.present(Forward, n, from, tr)
+	res := p.present(role, n, from, tr)
 	res.Read, res.ARS = read, ars
 	return res
 }

@@ -281,6 +281,12 @@ redirecting:
 			if got := p.Present("5660", External); got.Number != "+16135925660" {
 				t.Errorf("Present = %+v", got)
 			}
+			// What is shown by the number that was dialled is a party, not a forward target.
+			for number, want := range map[string]string{"5660": "+16135925660", "96135551234": "6135551234", "95660": "+16135925660"} {
+				if got := p.Dialled(number); got.Number != want || got.ARS != (number != "5660") {
+					t.Errorf("Dialled(%s) = %+v, want %s", number, got, want)
+				}
+			}
 		})
 	}
 }

@@ -75,16 +75,20 @@ const officePlan = `{"ars": "9", "internal": {"maxLength": 5},
 // newOffice starts the Asterisk. address is where the gateway finds its AMI.
 func newOffice(t *testing.T, address func(*asterisktest.Asterisk) string) *office {
 	t.Helper()
-	a := asterisktest.Start(t, asterisktest.Options{Extensions: []string{"1001", "1002", "1003"},
-		Dialplan: "exten => 5660,1,Answer()\n same => n,Echo()\n"})
-	o := &office{Asterisk: a, t: t}
-	at := a.Address()
+	o := newOfficeWith(t, "exten => 5660,1,Answer()\n same => n,Echo()\n", officePlan)
 	if address != nil {
-		at = address(a)
+		o.vars = append(o.vars, "RCC_PBX_OFFICE_ADDRESS="+address(o.Asterisk))
 	}
-	o.vars = []string{"RCC_PBX=office", "RCC_PBX_OFFICE_DRIVER=asterisk", "RCC_PBX_OFFICE_ADDRESS=" + at, "RCC_PBX_OFFICE_USER=" + a.User,
-		"RCC_PBX_OFFICE_SECRET=" + a.Secret, "RCC_PBX_OFFICE_LINES=1001-1003", "RCC_PBX_OFFICE_DIGITS=" + officePlan, "RCC_PBX_OFFICE_POLL_INTERVAL=200ms"}
 	return o
+}
+
+// newOfficeWith starts an Asterisk with further lines of dialplan, for a gateway with the digit plan.
+func newOfficeWith(t *testing.T, dialplan, plan string) *office {
+	t.Helper()
+	a := asterisktest.Start(t, asterisktest.Options{Extensions: []string{"1001", "1002", "1003"}, Dialplan: dialplan})
+	return &office{Asterisk: a, t: t, vars: []string{"RCC_PBX=office", "RCC_PBX_OFFICE_DRIVER=asterisk", "RCC_PBX_OFFICE_ADDRESS=" + a.Address(),
+		"RCC_PBX_OFFICE_USER=" + a.User, "RCC_PBX_OFFICE_SECRET=" + a.Secret, "RCC_PBX_OFFICE_LINES=1001-1003",
+		"RCC_PBX_OFFICE_DIGITS=" + plan, "RCC_PBX_OFFICE_POLL_INTERVAL=200ms"}}
 }
 
 // channels returns what the PBX itself says of its channels.

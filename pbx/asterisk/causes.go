@@ -27,6 +27,9 @@ const (
 	causeForwardAlways csta.EventCause = "callForwardImmediate"
 	causeForwardBusy   csta.EventCause = "callForwardBusy"
 	causeForwardNoAns  csta.EventCause = "callForwardNoAnswer"
+	// A phone stopped ringing since another, which rang for the same call, answered. Not callPickup: nobody took the call away. Not
+	// normalClearing either: clients would count a missed call.
+	causeElsewhere csta.EventCause = "multipleAlerting"
 )
 
 // hangupCauses maps the cause of a Hangup, which is Q.850's. What is missing is
@@ -35,6 +38,7 @@ var hangupCauses = map[string]csta.EventCause{
 	"1": causeUnobtainable, "3": causeUnobtainable, "22": "numberChanged", "28": "invalidNumberFormat",
 	"17": causeBusy,
 	"18": causeNotAnswered, "19": causeNotAnswered,
+	"26": causeElsewhere,
 	"20": causeOutOfOrder, "27": causeOutOfOrder, // not registered; no answer to the INVITE at all
 	"21": causeBlocked,
 	"34": causeNetwork, "38": "networkOutOfOrder", "41": causeNetwork, "42": causeNetwork, "44": causeNetwork,

@@ -84,9 +84,9 @@ func (d *Driver) underway(id csta.ConnectionID) bool {
 	if ch.heldBy != nil {
 		return !ch.heldBy.arrived
 	}
-	// The caller's channel is up a moment after that of who answers.
+	// The caller's channel is up a moment after that of who answers: neither may be told to be alone meanwhile.
 	_, _, err := d.calls.Require(id, "invalidConnectionState", pbx.Connected)
-	return err == nil && ch.call == id.CallID && d.far(ch) == nil && d.answered(d.states[ch.call], ch)
+	return err == nil && ch.call == id.CallID && d.far(ch) == nil && (ch.dialled || d.answered(d.states[ch.call], ch))
 }
 
 // A move sends a channel elsewhere in the dialplan.

@@ -104,7 +104,11 @@ func (d *Driver) dialBegin(f ami.Fields) {
 			c.target = strings.Clone(f.Get("DestCallerIDNum"))
 		}
 		dest.number = d.shown(c.target)
-		dest.number.DeviceIdentifier.External = true
+		if forks(c) {
+			// What was dialled is the number of the phones; the one on the trunk is another.
+			dest.number = onTrunk(f.Get("DialString"))
+		}
+		dest.number.DeviceIdentifier.External = dest.number.DeviceIdentifier.ID != ""
 	}
 	d.moveOn(c)
 	c.failed = false
@@ -113,6 +117,16 @@ func (d *Driver) dialBegin(f ami.Fields) {
 		c.app = ""
 	}
 	d.alert(dest)
+}
+
+// forks reports whether phones of this PBX are called in the call, too.
+func forks(c *callState) bool {
+	for ch := range c.members {
+		if ch.own && !ch.calls && !ch.up() {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *Driver) originateResponse(f ami.Fields) {

@@ -60,6 +60,15 @@ func callerNumber(number, pres string) csta.ExtendedDeviceID {
 	return p
 }
 
+// onTrunk returns the party that Dial calls by number@endpoint.
+func onTrunk(dialString string) csta.ExtendedDeviceID {
+	number, _, ok := strings.Cut(dialString, "@")
+	if !ok || !dialable(number) {
+		return csta.NotKnown()
+	}
+	return csta.Party(strings.Clone(number))
+}
+
 // presentation returns CALLERID(pres) of the event's channel, where
 // manager.conf has it in channelvars.
 func presentation(e ami.Fields) (string, bool) {

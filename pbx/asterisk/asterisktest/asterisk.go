@@ -66,6 +66,7 @@ type conf struct {
 	Dir, Root, Modules          string
 	Load                        []string
 	SIPPort, TrunkPort, AMIPort int
+	SoftphonePort               int
 	User, Secret, Dialplan      string
 	System                      bool
 	Phones                      []phone
@@ -87,7 +88,8 @@ func Start(t testing.TB, o Options) *Asterisk {
 	a.conf = conf{
 		Dir: dir, Root: filepath.Join(home, "root"),
 		SIPPort: freePort(t, "127.0.0.1"), TrunkPort: freePort(t, "127.0.0.2"), AMIPort: freePort(t, "127.0.0.1"),
-		User: a.User, Secret: a.Secret, Dialplan: o.Dialplan,
+		SoftphonePort: freePort(t, "127.0.0.3"),
+		User:          a.User, Secret: a.Secret, Dialplan: o.Dialplan,
 		System: !o.NoSystem,
 	}
 	if o.Extensions == nil {

@@ -25,7 +25,8 @@ import (
 //
 // It speaks just as much SIP as Asterisk needs, by UDP on loopback, where nothing gets lost: it repeats nothing. It sends no media.
 //
-// When a call of its own fails, the event ended has the status: "ended 486".
+// When a call of its own fails, the event ended has the status: "ended 486". When a call that rings here is answered elsewhere, and
+// Asterisk says so in the CANCEL (RFC 3326), the event is "ended elsewhere".
 type UA struct {
 	*history
 	conn     *net.UDPConn
@@ -80,6 +81,13 @@ func (a *Asterisk) Trunk(t testing.TB) *UA {
 	return a.ua(t, fmt.Sprintf("127.0.0.2:%d", a.conf.TrunkPort), "trunk", "trunk")
 }
 
+// Softphones takes the place of what the users' other phones are behind, such as the server that joins a unified messaging system to the
+// PBX: Dial(PJSIP/NUMBER@softphones) calls it.
+func (a *Asterisk) Softphones(t testing.TB) *UA {
+	t.Helper()
+	return a.ua(t, fmt.Sprintf("127.0.0.3:%d", a.conf.SoftphonePort), "softphones", "softphones")
+}
+
 func (a *Asterisk) ua(t testing.TB, listen, user, name string) *UA {
 	t.Helper()
 	l, err := net.ResolveUDPAddr("udp", listen)
@@ -116,6 +124,31 @@ func (a *Asterisk) ua(t testing.TB, listen, user, name string) *UA {
 		<-ended
 	})
 	return u
+}
+
+// An Invite is an INVITE as it came.
+type Invite struct {
+	URI    string // whom it is for
+	Header textproto.MIMEHeader
+}
+
+// User returns the user part of the URI in a header, or of the Request-URI where the header is "". It is empty where there is none.
+func (i Invite) User(header string) string {
+	if header == "" {
+		return userOf("<" + i.URI + ">")
+	}
+	return userOf(i.Header.Get(header))
+}
+
+// Ringing returns the INVITE of the latest call that rings here.
+func (u *UA) Ringing() (i Invite) {
+	u.t.Helper()
+	u.must(ringing, func(d *dialog) {
+		_, i.URI, _ = strings.Cut(d.invite.start, " ")
+		i.URI, _, _ = strings.Cut(i.URI, " ")
+		i.Header = d.invite.head
+	})
+	return i
 }
 
 // Dial calls a number. A header of the form "Name: value" is added to the INVITE, From replaces the phone's own.
@@ -363,7 +396,11 @@ func (u *UA) receive(m msg) {
 	case "CANCEL":
 		u.respond(m, "200 OK", d.local, "")
 		u.respond(d.invite, "487 Request Terminated", d.local, "")
-		u.end(d, "ended")
+		event := "ended"
+		if slices.ContainsFunc(m.head.Values("Reason"), elsewhere) {
+			event = "ended elsewhere"
+		}
+		u.end(d, event)
 	case "BYE":
 		u.respond(m, "200 OK", m.head.Get("To"), "")
 		u.end(d, "ended")
@@ -401,6 +438,13 @@ func (u *UA) incoming(m msg) {
 	if strings.Contains(m.head.Get("Call-Info"), "answer-after=0") || strings.Contains(m.head.Get("Alert-Info"), "alert-autoanswer") {
 		u.answer(d)
 	}
+}
+
+// elsewhere reports whether a Reason says that the call was completed elsewhere, by Q.850 or by SIP.
+func elsewhere(reason string) bool {
+	protocol, params, _ := strings.Cut(reason, ";")
+	cause := map[string]string{"Q.850": "26", "SIP": "200"}[strings.TrimSpace(protocol)]
+	return cause != "" && slices.ContainsFunc(strings.Split(params, ";"), func(p string) bool { return strings.TrimSpace(p) == "cause="+cause })
 }
 
 // request sends a request within d and returns its branch and CSeq number. Every response is given to f.
