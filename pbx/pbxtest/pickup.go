@@ -17,7 +17,7 @@ func pickupScenarios() []scenario {
 		{name: "directed pick-up, refused", services: directed, play: directedPickupRefused},
 		{name: "group pick-up", services: group, play: func(s *stage) { groupPickup(s, "") }},
 		{name: "group pick-up, group named", services: group, needs: []Ability{Group}, play: func(s *stage) { groupPickup(s, s.b.PickupGroup) }},
-		{name: "group pick-up by hand", services: services(&csta.MakeCall{}), needs: []Ability{HandPickUp}, play: groupPickupByHand},
+		{name: "group pick-up by hand", services: group, needs: []Ability{HandPickUp}, play: groupPickupByHand},
 		{name: "group pick-up, refused", services: group, needs: []Ability{Unknown}, play: groupPickupRefused},
 	}
 }

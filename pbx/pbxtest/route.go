@@ -17,10 +17,10 @@ func routeScenarios() []scenario {
 	return []scenario{
 		{name: "digits dialled", services: services(&csta.DigitsDialedEvent{}), needs: []Ability{HandDial}, play: digitsDialled},
 		{name: "network reached", services: services(&csta.MakeCall{}, &csta.NetworkReachedEvent{}), needs: []Ability{OutsideLine}, play: networkReached},
-		{name: "queue, somebody is free", services: services(&csta.MakeCall{}), needs: at, play: queueFree},
+		{name: "queue, somebody is free", services: queue, needs: at, play: queueFree},
 		{name: "queue, everybody is busy", services: queue, needs: at, play: queueBusy},
 		{name: "queue, given up", services: queue, needs: at, play: queueGivenUp},
-		{name: "queue, from outside", services: services(&csta.MakeCall{}), needs: []Ability{Queue, OutsideCalls}, play: queueFromOutside},
+		{name: "queue, from outside", services: queue, needs: []Ability{Queue, OutsideCalls}, play: queueFromOutside},
 		{name: "link lost, queued", services: queue, needs: []Ability{Queue, Link, HandHangUp}, play: linkQueued},
 	}
 }

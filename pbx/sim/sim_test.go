@@ -323,6 +323,36 @@ func TestTimes(t *testing.T) {
 	})
 }
 
+// A conference takes eight, however they come.
+func TestConferenceLimit(t *testing.T) {
+	r := newRig(t, Config{})
+	call := r.call("1001", "1002")
+	r.must(r.Phone("1002").Answer())
+	for i := 3; i <= maxParties; i++ {
+		number := fmt.Sprint(1000 + i)
+		r.do(&csta.SingleStepConferenceCall{ActiveCall: csta.Connection(call, "1001"), DeviceToJoin: csta.Device(number), ParticipationType: "active"})
+		r.must(r.Phone(number).Answer())
+	}
+	const full = "systemResourceAvailibility/conferenceMemberLimitExceeded"
+	r.refuses(&csta.SingleStepConferenceCall{ActiveCall: csta.Connection(call, "1001"), DeviceToJoin: csta.Device("1009"), ParticipationType: "active"}, full)
+	second := r.do(&csta.ConsultationCall{ExistingCall: csta.Connection(call, "1001"), ConsultedDevice: csta.Device("1009")}).(*csta.ConsultationCallResponse).InitiatedCall
+	r.must(r.Phone("1009").Answer())
+	r.refuses(&csta.ConferenceCall{HeldCall: csta.Connection(call, "1001"), ActiveCall: second}, full)
+	r.must(r.Phone("1008").HangUp())
+	r.do(&csta.ConferenceCall{HeldCall: csta.Connection(call, "1001"), ActiveCall: second})
+	r.do(&csta.ClearCall{CallToBeCleared: second})
+	r.empty()
+}
+
+func TestAssociateDataLimits(t *testing.T) {
+	r := newRig(t, Config{})
+	id := csta.Connection(r.call("1001", "1002"), "1001")
+	r.refuses(&csta.AssociateData{ExistingCall: id, AccountCode: make(csta.HexBinary, maxAccount+1)}, "operation/invalidAccountCode")
+	r.refuses(&csta.AssociateData{ExistingCall: id, CorrelatorData: &csta.PrivateData{Text: strings.Repeat("x", maxCorrelator+1)}}, "operation/correlatorDataOutOfRange")
+	r.refuses(&csta.AssociateData{ExistingCall: id, AuthCode: csta.HexBinary{1}}, "operation/authorisationCodeNotSupported")
+	r.refuses(&csta.AssociateData{ExistingCall: id, SubjectOfCall: "x"}, "operation/parameterNotSupported")
+}
+
 // What comes back by itself.
 func TestRecalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
