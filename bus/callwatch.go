@@ -16,6 +16,9 @@ import (
 type callWatch struct {
 	line Line
 	tell func(csta.Event)
+
+	starting bool        // its first snapshot is under way; events of the line wait in held
+	held     []heldEvent // that the snapshot may show
 }
 
 // A watchedCall is a call that somebody watches as a whole, and what they were
@@ -68,7 +71,7 @@ const (
 // operation/invalidConnectionID for a call in which the line is not. stop is not
 // to be called by tell.
 func (c *Client) WatchCalls(ctx context.Context, l Line, call string, tell func(csta.Event)) (stop func(), err error) {
-	w := &callWatch{l, tell}
+	w := &callWatch{line: l, tell: tell}
 	c.mu.Lock()
 	x := c.exchange(l.PBX)
 	c.mu.Unlock()
@@ -93,11 +96,14 @@ func (c *Client) startCalls(ctx context.Context, x *exchange, l Line, call strin
 			x.callWatches[l.Local] = map[*callWatch]struct{}{}
 		}
 		x.callWatches[l.Local][w] = struct{}{}
+		w.starting = true
 		c.mu.Unlock()
 		var err error
-		if fresh, err = c.callsAt(ctx, x, l); err != nil {
+		var stock moment
+		if fresh, stock, err = c.callsAt(ctx, x, l); err != nil {
 			return err
 		}
+		defer c.started(x, w, stock)
 	} else {
 		if _, _, err := c.perform(ctx, l, &csta.SnapshotCall{SnapshotObject: csta.Connection(call, l.Local)}); err != nil {
 			return err
@@ -118,6 +124,20 @@ func (c *Client) startCalls(ctx context.Context, x *exchange, l Line, call strin
 		}
 	}
 	return nil
+}
+
+// started passes on what was held while a watch began, but what its snapshot
+// shows.
+func (c *Client) started(x *exchange, w *callWatch, stock moment) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := w.held
+	w.starting, w.held = false, nil
+	for _, h := range held {
+		if !stock.shows(h.at) {
+			c.callEvent(x, h.device, h.ev, h.at)
+		}
+	}
 }
 
 func (x *exchange) newCall(id string) *watchedCall {
@@ -145,12 +165,12 @@ func (x *exchange) watchesCalls(device string) bool {
 }
 
 // callsAt finds the calls that are at the line, for those who watch all that
-// come to it, and returns those that nobody watched before. They hold their
-// events.
-func (c *Client) callsAt(ctx context.Context, x *exchange, l Line) (fresh []*watchedCall, err error) {
-	resp, _, err := c.perform(ctx, l, &csta.SnapshotDevice{SnapshotObject: csta.Device(l.Device)})
+// come to it, and returns those that nobody watched before, which hold their
+// events, and the moment when they were found.
+func (c *Client) callsAt(ctx context.Context, x *exchange, l Line) (fresh []*watchedCall, at moment, err error) {
+	resp, seq, err := c.perform(ctx, l, &csta.SnapshotDevice{SnapshotObject: csta.Device(l.Device)})
 	if err != nil {
-		return nil, err
+		return nil, moment{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,7 +184,7 @@ func (c *Client) callsAt(ctx context.Context, x *exchange, l Line) (fresh []*wat
 		}
 		maps.Copy(k.watches, x.callWatches[l.Local])
 	}
-	return fresh, nil
+	return fresh, moment{x.epoch, seq}, nil
 }
 
 // surveyCall compares a snapshot of the call with what was told of it, and tells
@@ -218,7 +238,7 @@ func (c *Client) surveyCalls(x *exchange) bool {
 	c.mu.Unlock()
 	ok := true
 	for _, l := range lines {
-		if _, err := c.callsAt(c.ctx, x, l); err != nil {
+		if _, _, err := c.callsAt(c.ctx, x, l); err != nil {
 			c.log.Warn("no snapshot", "pbx", x.name, "line", l.Device, "error", err)
 			ok = false
 		}
@@ -239,6 +259,16 @@ func (c *Client) surveyCalls(x *exchange) bool {
 
 // callEvent passes an event at the device on to those who watch the call.
 func (c *Client) callEvent(x *exchange, device string, ev csta.Event, at moment) {
+	for w := range x.callWatches[device] {
+		if w.starting {
+			if len(w.held) == maxHeld {
+				x.stale = true
+				return
+			}
+			w.held = append(w.held, heldEvent{ev, at, device})
+			return
+		}
+	}
 	local, first := csta.LocalConnection(ev)
 	var k *watchedCall
 	csta.Connections(ev, func(id *csta.ConnectionID) {
