@@ -66,7 +66,8 @@ type job struct {
 	invite   *inviteTx     // of INVITE
 	undo     func()        // of a re-INVITE's epoch
 	deadline time.Time
-	forced   bool // to be served without transaction
+	number   uint32 // its service's, see Dialog.begun
+	forced   bool   // to be served without transaction
 	answered bool // it was served, or its deadline is over
 
 	// again are repetitions with a transaction of their own, that came while the
@@ -258,6 +259,7 @@ func (d *Dialog) deposit(j *job, m *message, tx *sip.ServerTx) {
 		a := j.rec.answer
 		d.mu.Unlock()
 		d.server.respond(tx, m, a, "")
+		d.answered(j)
 		return
 	}
 	if d.working || !d.ready() {
@@ -308,6 +310,7 @@ func (d *Dialog) work() {
 		}
 		d.busy = j
 		d.begun++
+		j.number = d.begun
 		d.mu.Unlock()
 
 		a := answer{status: 500}
@@ -337,20 +340,28 @@ func (d *Dialog) finish(j *job, a answer) {
 	d.mu.Unlock()
 	if late {
 		d.server.log.Warn("answer came after the deadline", "dialog", d.leg.callID, "method", j.m.method, "status", a.status)
-	} else {
-		d.put(j, a)
+	} else if !d.put(j, a) {
+		return // its transaction is still to come, and the events wait for it
 	}
-	d.mu.Lock()
-	d.written = d.begun
-	d.pump()
-	d.mu.Unlock()
+	d.answered(j)
 }
 
-// put writes the answer of a job, to its repetitions as well.
-func (d *Dialog) put(j *job, a answer) {
+// answered lets the events go that waited for the answer of the job.
+func (d *Dialog) answered(j *job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if int32(j.number-d.written) > 0 {
+		d.written = j.number
+	}
+	d.pump()
+}
+
+// put writes the answer of a job, to its repetitions as well. It reports whether
+// there was a transaction to write it to.
+func (d *Dialog) put(j *job, a answer) bool {
 	if j.invite != nil {
 		j.invite.answer(a)
-		return
+		return true
 	}
 	d.mu.Lock()
 	again := j.again
@@ -362,6 +373,7 @@ func (d *Dialog) put(j *job, a answer) {
 	for _, r := range again {
 		d.server.respond(r.tx, r.m, a, "")
 	}
+	return len(again) > 0
 }
 
 // serve returns the answer to a request.

@@ -142,6 +142,7 @@ func (d *Dialog) send() {
 		o := d.outbox.list[0]
 		if d.waits(&o) {
 			d.server.stats.eventsForced.Add(1)
+			d.written = o.after // nothing waits for that answer any more
 		}
 		d.outbox.list[0] = outgoing{}
 		d.outbox.list = d.outbox.list[1:]

@@ -458,3 +458,24 @@ func TestSendRefusesWhatCannotBeEncoded(t *testing.T) {
 	}
 	p.event(1)
 }
+
+// What is served before its transaction is there has not been answered: its
+// events wait until it is.
+func TestEventsWaitForALateTransaction(t *testing.T) {
+	s := newBench(t, nil, nil).Server
+	d := &Dialog{server: s, begun: 1}
+	j := &job{dialog: d, m: &message{method: info}, rec: &record{}, number: 1}
+	d.finish(j, answer{status: 200})
+	if !d.waits(&outgoing{after: 1}) {
+		t.Error("an event overtakes the answer")
+	}
+	d.answered(j)
+	if d.waits(&outgoing{after: 1}) {
+		t.Error("an event waits for an answer that is written")
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+}
