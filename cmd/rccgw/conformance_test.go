@@ -233,16 +233,12 @@ const benchPlan = `{"ars": "9", "internal": {"maxLength": 5},
   "outgoing": [{"leading": "1613592", "replacement": "", "ignoreARS": true}, {"leading": "1613555", "replacement": "613555"}],
   "incoming": [{"from": "internal", "length": 4, "replacement": "1613592", "addPlus": true}, {"length": 10, "replacement": "1", "addPlus": true}]}`
 
-// The conformance suite through everything: SIP dialog, session, bus, digit
-// plan, simulated PBX.
+// The conformance suite through everything: SIP dialog over UDP, session, bus,
+// digit plan, simulated PBX. TestFamilies does the same over TCP and TLS.
 func TestConformance(t *testing.T) {
-	for _, network := range []string{"udp", "tcp"} {
-		t.Run(network, func(t *testing.T) {
-			pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench {
-				return simBench(t, func(g *gatewayUnderTest, device string) client { return g.open(network, lineOf(device)) })
-			})
-		})
-	}
+	pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench {
+		return simBench(t, func(g *gatewayUnderTest, device string) client { return g.open("udp", lineOf(device)) })
+	})
 }
 
 // A client is who controls a line of a bench.
