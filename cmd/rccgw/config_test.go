@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the README's table of variables")
 func environ(t *testing.T, variables ...string) []string {
 	t.Helper()
 	for _, v := range os.Environ() {
-		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "RCC_") {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "RCC_") && !strings.HasPrefix(name, "RCC_TEST_") {
 			t.Setenv(name, "")
 			os.Unsetenv(name)
 		}
