@@ -68,7 +68,7 @@ type job struct {
 	deadline time.Time
 	number   uint32 // its service's, see Dialog.begun
 	forced   bool   // to be served without transaction
-	answered bool // it was served, or its deadline is over
+	answered bool   // it was served, or its deadline is over
 
 	// again are repetitions with a transaction of their own, that came while the
 	// request was served: over another connection, say.
