@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // words writes an edit for a table of tests.
@@ -187,5 +189,42 @@ func TestMergeShown(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s, %s: %s; want %s", tt.identity, tt.shown, got, tt.want)
 		}
+	}
+}
+
+// Whatever is proposed makes the two equal, with any plan.
+func TestMergeProposals(t *testing.T) {
+	check := func(c Config) ([]Finding, error) {
+		p, err := New(c)
+		return p.Lint(nil), err
+	}
+	proposals := 0
+	rapid.Check(t, func(t *rapid.T) {
+		_, c := drawPlan(t, true)
+		caller := "+" + drawDigits.Draw(t, "caller")
+		presented, from := drawDigits.Draw(t, "prefix")+caller[rapid.IntRange(1, len(caller)-1).Draw(t, "cut"):], drawOrigin.Draw(t, "from")
+		m, err := c.Merge(caller, presented, from, check)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Equal || m.Edits == nil {
+			return
+		}
+		proposals++
+		for _, e := range m.Edits {
+			if c, err = e.Apply(c); err != nil {
+				t.Fatalf("%s: %v", e.words(), err)
+			}
+		}
+		p, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Present(presented, from).Number; got != caller {
+			t.Fatalf("%s from %s is shown as %s after %v", presented, from, got, m.Edits)
+		}
+	})
+	if proposals == 0 {
+		t.Error("nothing was proposed")
 	}
 }

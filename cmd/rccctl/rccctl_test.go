@@ -300,7 +300,7 @@ func TestCallerOf(t *testing.T) {
 func FuzzCallerOf(f *testing.F) {
 	f.Add("INVITE sip:x SIP/2.0\nFrom: \"a\\\"\" <sip:1@x>,<sip:2@y>;tag=1\n folded\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if caller, err := callerOf(text); err == nil && strings.ContainsAny(caller, "\r\n") && !strings.Contains(text, "\r") {
+		if caller, err := callerOf(text); err == nil && strings.Contains(caller, "\n") {
 			t.Errorf("%q: %q", text, caller)
 		}
 	})
