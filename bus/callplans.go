@@ -139,10 +139,3 @@ func (c *callPlans) seen(call, device string, d digits) digits {
 	defer c.mu.Unlock()
 	return c.join(call, device, d)
 }
-
-// count returns how many calls are remembered.
-func (c *callPlans) count() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.young) + len(c.old)
-}

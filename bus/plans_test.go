@@ -695,3 +695,10 @@ func TestDigitsWarns(t *testing.T) {
 	d.run(t)()
 	count(1, "outgoing rule 2: never fires")
 }
+
+// count returns how many calls are remembered.
+func (c *callPlans) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.young) + len(c.old)
+}

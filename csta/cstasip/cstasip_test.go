@@ -502,3 +502,5 @@ func clientTLS(t testing.TB) *tls.Config {
 	certificates(t)
 	return &tls.Config{Certificates: []tls.Certificate{certPeer}, RootCAs: certPool, ServerName: "127.0.0.1"}
 }
+
+func (m *message) request() bool { return m.status == 0 }

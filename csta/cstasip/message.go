@@ -65,8 +65,6 @@ type message struct {
 	badCSeq        string // as written, where it cannot be read
 }
 
-func (m *message) request() bool { return m.status == 0 }
-
 // A flow is a way to a peer, or the way that a message came.
 type flow struct {
 	network string

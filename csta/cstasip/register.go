@@ -137,13 +137,7 @@ func qvalue(s string) bool {
 // without returns a list of parameters without one of them.
 func without(params, name string) string {
 	var b strings.Builder
-	for params != "" {
-		p, i := params, index(params, ';')
-		if i >= 0 {
-			p, params = params[:i], params[i+1:]
-		} else {
-			params = ""
-		}
+	for p := range parameters(params) {
 		if k, _, _ := strings.Cut(p, "="); !strings.EqualFold(strings.TrimSpace(k), name) && strings.TrimSpace(p) != "" {
 			b.WriteString(";" + strings.TrimSpace(p))
 		}

@@ -2,6 +2,7 @@ package cstasip
 
 import (
 	"bytes"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,19 +90,30 @@ func nameAddr(s string) (uri, params string, ok bool) {
 // param returns the value of a parameter in a semicolon-separated list. Names
 // are compared without regard to case (RFC 3261 §7.3.1).
 func param(params, name string) (value string, ok bool) {
-	for params != "" {
-		p, i := params, index(params, ';')
-		if i >= 0 {
-			p, params = params[:i], params[i+1:]
-		} else {
-			params = ""
-		}
+	for p := range parameters(params) {
 		k, v, _ := strings.Cut(p, "=")
 		if strings.EqualFold(strings.TrimSpace(k), name) {
 			return strings.TrimSpace(v), true
 		}
 	}
 	return "", false
+}
+
+// parameters are those of a semicolon-separated list, as they are written.
+func parameters(list string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for list != "" {
+			p, i := list, index(list, ';')
+			if i >= 0 {
+				p, list = list[:i], list[i+1:]
+			} else {
+				list = ""
+			}
+			if !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 // uriParam returns the value of a parameter of a SIP URI.

@@ -135,15 +135,6 @@ func (s *Server) StopMonitors(device string) {
 	})
 }
 
-// Send sends a request to all clients.
-func (s *Server) Send(id int, m csta.Message) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		c.send(id, m, csta.DefaultEdition)
-	}
-}
-
 // each calls f for every monitor of the device.
 func (s *Server) each(device string, f func(c *conn, id string)) {
 	s.mu.Lock()
