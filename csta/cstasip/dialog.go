@@ -564,7 +564,7 @@ func (d *Dialog) schedule() {
 		}
 		return
 	}
-	if len(d.outbox.list) > 0 {
+	if d.held(time.Now()) {
 		d.arm(d.outbox.list[0].until)
 	}
 	d.arm(d.inbox.next())

@@ -114,7 +114,7 @@ func (d *Dialog) sendable(now time.Time) bool {
 	if first.method != info {
 		return true
 	}
-	if d.waits(first) && now.Before(first.until) {
+	if d.held(now) {
 		d.arm(first.until)
 		return false
 	}
@@ -123,6 +123,13 @@ func (d *Dialog) sendable(now time.Time) bool {
 		limit = 1
 	}
 	return o.flying < limit
+}
+
+// held reports whether the outbox's first request waits for an answer, and may
+// do so for longer. d.mu is held.
+func (d *Dialog) held(now time.Time) bool {
+	o := &d.outbox
+	return len(o.list) > 0 && d.waits(&o.list[0]) && now.Before(o.list[0].until)
 }
 
 // waits reports whether the answer that o waits for is not written yet.

@@ -297,6 +297,36 @@ func TestEventsAreHeldBriefly(t *testing.T) {
 	})
 }
 
+// Where the deadline is over and the window is full, the event waits for the
+// window, and nothing turns in circles meanwhile: a timer that is armed for what
+// is over stops the clock of the bubble for ever.
+func TestEventsAreHeldByTheWindow(t *testing.T) {
+	serve := func(ctx context.Context, d *Dialog, req csta.Message) (csta.Message, error) {
+		if _, ok := req.(*csta.SnapshotDevice); ok {
+			if err := d.Send(held(1)); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(2 * t1)
+		}
+		return normal(ctx, d, req)
+	}
+	bubble(t, udpNet, serve, func(cfg *Config) { cfg.EventHold = t1 / 4 }, func(t *testing.T, b *memBench) {
+		start := time.Now()
+		b.send(t, 0, 1)
+		first := b.p.event(0)
+		b.p.send(b.c.write(info, 2, snapshot(1)))
+		next := b.p.request(info)
+		for next.cseq == first.cseq { // it comes again
+			next = b.p.request(info)
+		}
+		b.p.ok(next, 200, "")
+		if d := time.Since(start); d != t1 {
+			t.Errorf("held for %v", d)
+		}
+		b.p.response(200, info, 2)
+	})
+}
+
 // A client that does not take its events is not left with a picture that is
 // wrong: the dialog ends.
 func TestEventOverflow(t *testing.T) {
