@@ -1,13 +1,9 @@
 package asterisk
 
 import (
-	"context"
-	"sync"
 	"testing"
-	"time"
 
 	"rccgw/csta"
-	"rccgw/pbx"
 	"rccgw/pbx/asterisk/asterisktest"
 	"rccgw/pbx/pbxtest"
 )
@@ -36,34 +32,12 @@ func newBench(t *testing.T, change func(*Settings)) *pbxtest.Bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var m csta.Mux
-	d.Services(&m)
 	var f pbxtest.Fan
-	normal := make(chan struct{})
-	var once sync.Once
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		_ = pbx.Keep(ctx, d, func(device string, msg csta.Message) {
-			f.Emit(device, msg)
-			if st, ok := msg.(*csta.SystemStatus); ok && st.SystemStatus == pbx.StatusNormal {
-				once.Do(func() { close(normal) })
-			}
-		}, pbx.Backoff{Min: 5 * time.Millisecond, Max: 20 * time.Millisecond}, testLog(t))
-	})
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-	})
-	select {
-	case <-normal:
-	case <-time.After(timeout):
-		t.Fatal("no link")
-	}
+	m := pbxtest.Start(t, d, f.Emit)
 	line := func(device string) *pbxtest.Line {
-		return &pbxtest.Line{ID: device, Handler: &m, Features: m.Features(device), Person: a.Person(t, a.Deskphone(t, device)),
+		return &pbxtest.Line{ID: device, Handler: m, Features: m.Features(device), Person: a.Person(t, a.Deskphone(t, device)),
 			Watch: func(w pbxtest.Watcher) func() {
-				if _, err := csta.Call(t.Context(), &m, &csta.MonitorStart{MonitorObject: &csta.MonitorObject{DeviceObject: csta.Device(device)}}); err != nil {
+				if _, err := csta.Call(t.Context(), m, &csta.MonitorStart{MonitorObject: &csta.MonitorObject{DeviceObject: csta.Device(device)}}); err != nil {
 					t.Error(err)
 				}
 				return f.Watch(device, w)

@@ -21,6 +21,7 @@ import (
 	"rccgw/pbx"
 	"rccgw/pbx/cstatcp"
 	"rccgw/pbx/cstatcp/cstatcptest"
+	"rccgw/pbx/pbxtest"
 	"rccgw/pbx/sim"
 )
 
@@ -85,7 +86,7 @@ func TestThousandDevices(t *testing.T) {
 	}
 	server := cstatcptest.Start(t, cstatcptest.Config{Driver: s})
 	seen := newTally()
-	m := startDriver(t, newDriver(t, settings(server)), seen.emit)
+	m := pbxtest.Start(t, newDriver(t, settings(server)), seen.emit)
 	begin := time.Now()
 	var all sync.WaitGroup
 	slots := make(chan struct{}, 8)
@@ -143,7 +144,7 @@ func TestThousandDevices(t *testing.T) {
 func TestMonitorsEndedByServer(t *testing.T) {
 	s, server := newServer(t, cstatcptest.Config{})
 	seen := newTally()
-	m := startDriver(t, newDriver(t, settings(server)), seen.emit)
+	m := pbxtest.Start(t, newDriver(t, settings(server)), seen.emit)
 	monitor(t, m, "1001")
 	monitor(t, m, "1002")
 	server.StopMonitors("1001")
@@ -161,7 +162,7 @@ func TestMonitorsEndedByServer(t *testing.T) {
 func TestPoorServer(t *testing.T) {
 	s, server := newServer(t, cstatcptest.Config{Lacks: []csta.Message{&csta.SnapshotDevice{}, &csta.RequestSystemStatus{}, &csta.HeldEvent{}}})
 	seen := newTally()
-	m := startDriver(t, newDriver(t, settings(server)), seen.emit)
+	m := pbxtest.Start(t, newDriver(t, settings(server)), seen.emit)
 	f := m.Features("1001")
 	if f.Supports(&csta.SnapshotDevice{}) || f.Supports(&csta.HeldEvent{}) || !f.Supports(&csta.MakeCall{}) {
 		t.Errorf("offered: %+v", f)
@@ -199,7 +200,7 @@ func TestTLS(t *testing.T) {
 	set := settings(server)
 	set.Address, set.TlsCa = "tls://"+set.Address, ca
 	seen := newTally()
-	m := startDriver(t, newDriver(t, set), seen.emit)
+	m := pbxtest.Start(t, newDriver(t, set), seen.emit)
 	if _, err := csta.Call(t.Context(), m, &csta.SnapshotDevice{SnapshotObject: csta.Device("1001")}); err != nil {
 		t.Error(err)
 	}
@@ -226,7 +227,7 @@ func TestHalfOpen(t *testing.T) {
 	set := settings(server)
 	set.Address, set.Heartbeat, set.Timeout = way.address(), "1s", "300ms"
 	seen := newTally()
-	m := startDriver(t, newDriver(t, set), seen.emit)
+	m := pbxtest.Start(t, newDriver(t, set), seen.emit)
 	monitor(t, m, "1001")
 	way.swallow()
 	if err := s.Phone("1001").Dial("1002"); err != nil {

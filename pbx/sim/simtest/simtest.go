@@ -39,9 +39,13 @@ func Person(h sim.Phone) pbxtest.Person {
 }
 
 // Bench returns a bench on a PBX of New, with lines as line makes them of a
-// device and the person at it. Numbers are the PBX's own.
-func Bench(s *sim.Sim, line func(device string, p pbxtest.Person) *pbxtest.Line) *pbxtest.Bench {
-	at := func(i int) *pbxtest.Line { return line(Devices[i], Person(s.Phone(Devices[i]))) }
+// device; the people at them are the PBX's. Numbers are the PBX's own.
+func Bench(s *sim.Sim, line func(device string) *pbxtest.Line) *pbxtest.Bench {
+	at := func(i int) *pbxtest.Line {
+		l := line(Devices[i])
+		l.Person = Person(s.Phone(Devices[i]))
+		return l
+	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1099", Cut: s.Cut, Restore: s.Restore, Calls: s.Calls, Impatient: at(4), Offered: at(5),
 		Orbit: "#900", PickupGroup: "70", Queue: "600"}
 	for i := range 4 {
