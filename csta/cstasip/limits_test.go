@@ -99,6 +99,7 @@ func TestPeerDialogs(t *testing.T) {
 			p.send(p.script().write(invite, 1, body("RequestSystemStatus", "")))
 			p.response(403, invite, 1)
 		}
+		synctest.Wait() // the answer leaves before the place is free
 		refuse = false
 		first, second, third, fourth := p.script(), q.script(), n.host("192.0.2.3").peer(t, b.url(tcpNet)).script(), p.script()
 		first.open()
