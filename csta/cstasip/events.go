@@ -59,7 +59,7 @@ func (o *outbox) drop() (events int) {
 // client that has missed an event must not believe what it sees.
 func (d *Dialog) Send(ev csta.Message) (err error) {
 	d.mu.Lock()
-	edition, ended := d.edition, d.ended
+	edition, ended := d.edition, d.ended || d.leaving
 	d.mu.Unlock()
 	if ended {
 		return ErrEnded
@@ -72,7 +72,7 @@ func (d *Dialog) Send(ev csta.Message) (err error) {
 		return err
 	}
 	d.mu.Lock()
-	if d.ended {
+	if d.ended || d.leaving {
 		d.mu.Unlock()
 		return ErrEnded
 	}
