@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -43,10 +42,11 @@ type Adapter struct {
 	mux      csta.Mux
 	adapters jetstream.KeyValue
 	commands commands
-	epoch    string
-	revision uint64
+	lease    lease
 
 	emitting sync.Mutex // keeps the sequence of events
+	epoch    string     // of the term: from when it holds the lease until it has lost it
+	revision uint64     // of its entry; zero: it stands by
 	seq      uint64
 	link     csta.SystemStatusValue
 	changed  chan struct{} // the directory entry is out of date
@@ -70,7 +70,7 @@ func NewAdapter(c AdapterConfig) (*Adapter, error) {
 	if c.Instance == "" {
 		c.Instance = nuid.Next()
 	}
-	a := &Adapter{AdapterConfig: c, epoch: nuid.Next(), link: pbx.StatusDisabled, changed: make(chan struct{}, 1)}
+	a := &Adapter{AdapterConfig: c, link: pbx.StatusDisabled, changed: make(chan struct{}, 1)}
 	a.Log = c.Log.With("pbx", c.PBX)
 	c.Driver.Services(&a.mux)
 	a.watchers = newWatchers(a)
@@ -86,10 +86,10 @@ func (a *Adapter) Ready() bool {
 	return a.link == pbx.StatusNormal && a.revision > 0
 }
 
-// Run serves until ctx ends: it takes its place in the directory, runs the
-// driver again and again, and performs requests. On the way out it finishes
-// the requests that were begun and leaves the directory. While another process
-// serves a PBX of that name it waits, and says so.
+// Run serves until ctx ends. It waits for the lease, then runs the driver again
+// and again and performs requests; on the way out it finishes the requests that
+// were begun and leaves the directory. Where it loses the lease it drops the link
+// to the PBX and stands by again.
 func (a *Adapter) Run(ctx context.Context) (err error) {
 	if a.adapters, err = openAdapters(ctx, a.Conn); err != nil {
 		return err
@@ -103,32 +103,54 @@ func (a *Adapter) Run(ctx context.Context) (err error) {
 	go func() { defer close(followed); a.Digits.follow(following) }()
 	defer func() { stop(); <-followed }()
 	a.commands.open = func(ctx context.Context) (jetstream.KeyValue, error) { return openCommands(ctx, a.Conn) }
-	if err := a.waitForClaim(ctx); err != nil {
-		return err
+	c := &candidate{kv: a.adapters}
+	for {
+		if err := a.standBy(ctx, c); err != nil {
+			return err
+		}
+		err := a.term(ctx)
+		var taken *errTaken
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &taken) && taken.instance == a.Instance:
+			c.rival = true
+			a.Log.Error("another process has the same instance name; it has taken this one's place", "instance", a.Instance)
+		case errors.As(err, &taken), errors.Is(err, errLeaseOver):
+			a.Log.Warn("this adapter stands by", "reason", err)
+		default:
+			return err
+		}
 	}
+}
+
+// errLeaseOver ends the term of an adapter that could not renew its entry.
+var errLeaseOver = errors.New("the lease could not be renewed in time")
+
+// term serves for as long as the lease is held.
+func (a *Adapter) term(ctx context.Context) (err error) {
 	svc, err := a.serve()
 	if err != nil {
+		a.leave()
 		return err
 	}
-	// The driver and its helpers end first, so that nothing is emitted or
-	// commanded by who is no longer in the directory.
+	// The driver ends first, so that nothing is emitted by who is no longer in the
+	// directory; the lease is renewed until what was begun is finished.
 	inner, cancel := context.WithCancelCause(ctx)
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var helpers sync.WaitGroup
-	helpers.Go(func() { cancel(a.renew(inner)) })
+	helpers.Go(func() { cancel(a.renew(renewing)) })
 	helpers.Go(func() { a.watchers.expire(inner) })
 	defer func() {
-		if e := svc.Stop(); e != nil && !errors.Is(e, nats.ErrConnectionClosed) {
-			err = errors.Join(err, e)
+		if e := svc.Stop(); e != nil && !errors.Is(e, nats.ErrConnectionClosed) && !errors.Is(e, nats.ErrConnectionReconnecting) {
+			a.Log.Debug("endpoints not closed", "error", e)
 		}
 		a.serving.Wait()
+		stop()
 		helpers.Wait()
 		a.leave()
 	}()
-	keepErr := pbx.Keep(inner, a.Driver, a.emit, a.Backoff, a.Log)
-	cancel(keepErr)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
+	cancel(pbx.Keep(pbx.WithLease(inner, a.lease.held), a.Driver, a.emit, a.Backoff, a.Log))
 	return context.Cause(inner)
 }
 
@@ -148,68 +170,91 @@ func (a *Adapter) entryChanged() {
 	}
 }
 
-func (a *Adapter) waitForClaim(ctx context.Context) error {
+// standBy waits until this adapter holds the lease; a term begins with that.
+func (a *Adapter) standBy(ctx context.Context, c *candidate) error {
+	a.emitting.Lock()
+	a.epoch, a.seq, a.link = nuid.Next(), 0, pbx.StatusDisabled
+	a.emitting.Unlock()
 	told := ""
 	for {
-		revision, holder, err := claim(ctx, a.adapters, a.entry())
+		begun := time.Now()
+		revision, holder, err := c.claim(ctx, a.entry())
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
 			a.Log.Warn("no place in the directory of adapters", "error", err)
 		case holder == "":
-			a.emitting.Lock()
-			a.revision = revision
-			a.emitting.Unlock()
+			a.hold(revision, begun)
+			c.rival = false
 			return nil
 		case holder != told:
 			told = holder
-			a.Log.Warn("another process serves this PBX; waiting until it is gone", "instance", holder)
+			a.Log.Info("another process serves this PBX; this one stands by", "instance", holder)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(renewal):
+		case <-time.After(standbyLook):
 		}
 	}
 }
 
+// hold notes that the entry was renewed by what began at the time.
+func (a *Adapter) hold(revision uint64, begun time.Time) {
+	a.lease.set(begun.Add(leaseLife))
+	a.emitting.Lock()
+	a.revision = revision
+	a.emitting.Unlock()
+}
+
 // renew keeps the entry in the directory alive and true. It returns when the
-// entry is somebody else's: two adapters of one PBX must not both act.
+// lease is over or somebody else's: two adapters of one PBX must not both act.
 func (a *Adapter) renew(ctx context.Context) error {
 	tick := time.NewTicker(renewal)
 	defer tick.Stop()
 	for {
+		rest := time.NewTimer(time.Until(a.lease.end()))
 		select {
 		case <-ctx.Done():
+			rest.Stop()
 			return ctx.Err()
+		case <-rest.C:
+			return errLeaseOver
 		case <-tick.C:
 		case <-a.changed:
 		}
-		ctx, cancel := context.WithTimeout(ctx, renewal)
-		revision, holder, err := claim(ctx, a.adapters, a.entry())
+		rest.Stop()
+		begun := time.Now()
+		a.emitting.Lock()
+		last := a.revision
+		a.emitting.Unlock()
+		ctx, cancel := context.WithTimeout(ctx, min(renewal, time.Until(a.lease.end())))
+		revision, err := renewEntry(ctx, a.adapters, a.entry(), last)
 		cancel()
+		var taken *errTaken
 		switch {
-		case holder != "":
-			return fmt.Errorf("instance %s took over PBX %s", holder, a.PBX)
 		case err == nil:
-			a.emitting.Lock()
-			a.revision = revision
-			a.emitting.Unlock()
+			a.hold(revision, begun)
+		case errors.As(err, &taken):
+			a.lease.set(time.Time{})
+			return err
 		case ctx.Err() == nil:
 			a.Log.Debug("directory entry not renewed", "error", err)
 		}
 	}
 }
 
+// leave gives the place up, if it is still this adapter's.
 func (a *Adapter) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), renewal)
 	defer cancel()
+	a.lease.set(time.Time{})
 	a.emitting.Lock()
 	revision := a.revision
 	a.revision = 0
 	a.emitting.Unlock()
-	// Best effort: the entry vanishes by itself a little later.
+	// Best effort: the entry counts for a little longer, and no more.
 	_ = a.adapters.Delete(ctx, a.PBX, jetstream.LastRevision(revision))
 }
 
@@ -355,8 +400,14 @@ func (a *Adapter) perform(ctx context.Context, req csta.Message, o own) (csta.Me
 	if err := by.request(req, o); err != nil {
 		return nil, err
 	}
-	resp, err := a.ask(ctx, req)
+	if !a.lease.held() {
+		return nil, errNoLease(a.PBX)
+	}
+	resp, err := a.ask(pbx.WithLease(ctx, a.lease.held), req)
 	if err != nil {
+		if acts(req) && !a.lease.held() {
+			return nil, errUncertain(req) // it may have been begun
+		}
 		return nil, err
 	}
 	a.Digits.answer(resp, o, by)
@@ -404,6 +455,9 @@ func (a *Adapter) answer(r micro.Request, header nats.Header, v any) {
 // emit publishes what the driver reports. It holds the order: sequence numbers
 // go out as they are given.
 func (a *Adapter) emit(device string, msg csta.Message) {
+	if !a.lease.held() {
+		return // whoever has taken over tells how it is
+	}
 	shown := a.Digits.report(device, msg)
 	text, err := json.Marshal(msg)
 	if err != nil {

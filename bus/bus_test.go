@@ -30,6 +30,7 @@ type fakePBX struct {
 	made    atomic.Int32
 	watched atomic.Int32
 	stopped atomic.Int32
+	running atomic.Bool   // the link
 	unknown atomic.Bool   // no device is known
 	held    chan struct{} // MakeCall to "wait" tells that it came
 	free    chan struct{}
@@ -56,6 +57,9 @@ func (p *fakePBX) Services(m *csta.Mux) {
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			}
+		}
+		if err := pbx.CheckLease(ctx); err != nil {
+			return nil, err
 		}
 		n := p.made.Add(1)
 		return &csta.MakeCallResponse{CallingDevice: csta.Connection(fmt.Sprint("c", n), req.CallingDevice.ID)}, nil
@@ -84,6 +88,8 @@ func (p *fakePBX) Services(m *csta.Mux) {
 }
 
 func (p *fakePBX) Run(ctx context.Context, emit pbx.Emit) error {
+	p.running.Store(true)
+	defer p.running.Store(false)
 	p.calls.SetEmit(emit)
 	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
 	p.linked <- struct{}{}

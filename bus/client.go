@@ -259,7 +259,7 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 		// are missing while none comes. Entries may come faster than one a renewal.
 		if x.behind != x.seq || x.since.IsZero() {
 			x.behind, x.since = x.seq, time.Now()
-		} else if time.Since(x.since) >= renewal/2 {
+		} else if time.Since(x.since) >= renewal {
 			c.log.Warn("events lost", "pbx", x.name, "seen", x.seq, "sent", entry.Seq)
 			x.seq, x.stale = entry.Seq, true
 		}

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -37,10 +36,6 @@ const (
 	adaptersBucket = "rcc_adapters"
 	commandsBucket = "rcc_commands"
 
-	// renewal is how often an adapter renews its entry; the entry lives for
-	// four of them, which outlasts a server that restarts.
-	renewal     = time.Second
-	entryLife   = 4 * renewal
 	commandLife = 5 * time.Minute // far beyond 64·T1, the life of a SIP transaction
 )
 
@@ -84,27 +79,4 @@ func openBucket(ctx context.Context, nc *nats.Conn, c jetstream.KeyValueConfig) 
 		return nil, fmt.Errorf("bucket %s: %w", c.Bucket, err)
 	}
 	return kv, nil
-}
-
-// claim takes the entry of the PBX for this adapter, or says who has it. The
-// entry of the same instance is a former life of this process.
-func claim(ctx context.Context, kv jetstream.KeyValue, e Entry) (revision uint64, holder string, err error) {
-	text, err := json.Marshal(e)
-	if err != nil {
-		return 0, "", err
-	}
-	old, err := kv.Get(ctx, e.PBX)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		revision, err = kv.Create(ctx, e.PBX, text)
-		return revision, "", err
-	}
-	if err != nil {
-		return 0, "", err
-	}
-	var was Entry
-	if err := json.Unmarshal(old.Value(), &was); err == nil && was.Instance != e.Instance {
-		return 0, was.Instance, nil
-	}
-	revision, err = kv.Update(ctx, e.PBX, text, old.Revision())
-	return revision, "", err
 }

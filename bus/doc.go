@@ -5,7 +5,7 @@
 //	rcc.v1.<pbx>.do.<Service>          request and reply, JSON
 //	rcc.v1.<pbx>.on.<device>.<Event>   an event as the device sees it, JSON
 //	rcc.v1.<pbx>.watch                 which devices a gateway watches
-//	KV rcc_adapters                    who serves which PBX, and its link
+//	KV rcc_adapters                    who serves which PBX: its lease, and its link
 //	KV rcc_commands                    commands that were begun, and their answers
 //	KV rcc_digits                      the digit plan of each PBX, and its history
 //

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"rccgw/pbx"
 )
 
 // What an unlucky request ends with. An error of ask that is not errUnanswered
@@ -211,6 +213,9 @@ func (c *conn) write(ctx context.Context, f frame) error {
 	case <-c.done: // which the select before may have passed over
 		return c.err
 	default:
+	}
+	if err := pbx.CheckLease(ctx); err != nil {
+		return err
 	}
 	c.out = appendFrame(c.out[:0], f)
 	_ = c.nc.SetWriteDeadline(time.Now().Add(c.timeout))
