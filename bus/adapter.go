@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -52,6 +53,7 @@ type Adapter struct {
 	changed  chan struct{} // the directory entry is out of date
 
 	watchers *watchers
+	lines    atomic.Pointer[lines] // of the term
 	serving  sync.WaitGroup
 }
 
@@ -74,7 +76,8 @@ func NewAdapter(c AdapterConfig) (*Adapter, error) {
 	a.Log = c.Log.With("pbx", c.PBX)
 	c.Driver.Services(&a.mux)
 	a.watchers = newWatchers(a)
-	a.Digits.watched, a.Digits.changed = a.watchers.list, a.entryChanged
+	a.lines.Store(newLines(a, ""))
+	a.Digits.watched, a.Digits.changed = a.watchers.list, a.planChanged
 	return a, nil
 }
 
@@ -129,6 +132,8 @@ var errLeaseOver = errors.New("the lease could not be renewed in time")
 
 // term serves for as long as the lease is held.
 func (a *Adapter) term(ctx context.Context) (err error) {
+	states := newLines(a, a.entry().Epoch)
+	a.lines.Store(states)
 	svc, err := a.serve()
 	if err != nil {
 		a.leave()
@@ -141,6 +146,7 @@ func (a *Adapter) term(ctx context.Context) (err error) {
 	var helpers sync.WaitGroup
 	helpers.Go(func() { cancel(a.renew(renewing)) })
 	helpers.Go(func() { a.watchers.expire(inner) })
+	helpers.Go(func() { states.run(inner) })
 	defer func() {
 		if e := svc.Stop(); e != nil && !errors.Is(e, nats.ErrConnectionClosed) && !errors.Is(e, nats.ErrConnectionReconnecting) {
 			a.Log.Debug("endpoints not closed", "error", e)
@@ -160,6 +166,12 @@ func (a *Adapter) entry() Entry {
 	defer a.emitting.Unlock()
 	return Entry{PBX: a.PBX, Instance: a.Instance, Lines: a.Lines.String(), Link: a.link, Epoch: a.epoch, Seq: a.seq,
 		Digits: EntryDigits{Source: s.Source, Revision: s.Revision, Problem: s.Problem != ""}}
+}
+
+// planChanged takes in that another digit plan is in force.
+func (a *Adapter) planChanged() {
+	a.entryChanged()
+	a.lines.Load().renumber()
 }
 
 // entryChanged has the directory entry written anew, at once.
@@ -473,6 +485,7 @@ func (a *Adapter) emit(device string, msg csta.Message) {
 		a.link = s.SystemStatus
 	}
 	a.seq++
+	a.lines.Load().note(device, shown, msg)
 	m := nats.NewMsg(eventSubject(a.PBX, shown, csta.Name(msg)))
 	if device != "" {
 		m.Header.Set(headerDevice, device)

@@ -32,6 +32,7 @@ type fakePBX struct {
 	stopped atomic.Int32
 	running atomic.Bool   // the link
 	unknown atomic.Bool   // no device is known
+	gone    atomic.Value  // a device that is not known
 	held    chan struct{} // MakeCall to "wait" tells that it came
 	free    chan struct{}
 	cut     chan struct{}
@@ -65,7 +66,7 @@ func (p *fakePBX) Services(m *csta.Mux) {
 		return &csta.MakeCallResponse{CallingDevice: csta.Connection(fmt.Sprint("c", n), req.CallingDevice.ID)}, nil
 	})
 	csta.Handle(m, func(_ context.Context, req *csta.SnapshotDevice) (*csta.SnapshotDeviceResponse, error) {
-		if p.unknown.Load() {
+		if p.unknown.Load() || p.gone.Load() == req.SnapshotObject.ID {
 			return nil, csta.Errorf(csta.Operation, "invalidDeviceID", "no device %q", req.SnapshotObject.ID)
 		}
 		return p.calls.SnapshotDevice(req.SnapshotObject.ID), nil

@@ -102,6 +102,18 @@ func unescape(token string) (string, error) {
 	return b.String(), nil
 }
 
+// lineKey is the key of a line in the bucket; line "*" stands for all of the PBX.
+// A key has no characters but letters, digits and a few more, so the escape
+// character is another than in subjects: = for %.
+func lineKey(pbx, line string) string {
+	if line == "*" {
+		return pbx + ".*"
+	}
+	return pbx + "." + keyEscapes.Replace(escape(line))
+}
+
+var keyEscapes = strings.NewReplacer("%", "=", "+", "=2B", "#", "=23")
+
 // CheckName refuses a PBX name that cannot be a subject token and a part of
 // environment variables.
 func CheckName(pbx string) error {

@@ -91,6 +91,7 @@ func (w *watchers) serve(r micro.Request) {
 		w.unwatch(l.Device, n.Gateway)
 		w.devices[l.Device] = append(w.devices[l.Device], watch{n.Gateway, end})
 		w.start(ctx, l.Device)
+		w.a.lines.Load().know(l.Device)
 	}
 	for _, device := range n.Remove {
 		w.unwatch(device, n.Gateway)

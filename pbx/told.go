@@ -17,7 +17,13 @@ type Told struct {
 	device   string
 	local    string
 	calls    map[string]*toldCall
-	settings map[string]string // by kind
+	settings map[string]toldSetting // by kind
+}
+
+// toldSetting is what was told of a setting.
+type toldSetting struct {
+	value string
+	on    bool
 }
 
 // toldCall is what was told of a call.
@@ -29,11 +35,35 @@ type toldCall struct {
 // NewTold returns the record of a device of which nothing was told. device is
 // how events and requests name it, local the deviceID of its own connections.
 func NewTold(device, local string) *Told {
-	return &Told{device: device, local: local, calls: map[string]*toldCall{}, settings: map[string]string{}}
+	return &Told{device: device, local: local, calls: map[string]*toldCall{}, settings: map[string]toldSetting{}}
 }
 
 // In reports whether the device was told to be in the call.
 func (t *Told) In(call string) bool { return t.calls[call] != nil }
+
+// Own returns the states of the device's own connections, one for each call that
+// it was told to be in, in no order.
+func (t *Told) Own() []csta.LocalConnectionState {
+	states := make([]csta.LocalConnectionState, 0, len(t.calls))
+	for _, c := range t.calls {
+		states = append(states, c.own)
+	}
+	return states
+}
+
+// Set reports whether the device was told to forward calls, whenever it does, and
+// not to be disturbed.
+func (t *Told) Set() (forwarded, doNotDisturb bool) {
+	for kind, s := range t.settings {
+		switch {
+		case kind == kindDoNotDisturb:
+			doNotDisturb = s.on
+		case s.on:
+			forwarded = true
+		}
+	}
+	return forwarded, doNotDisturb
+}
 
 // Covers reports whether a snapshot, or an answer of Settings, shows what the
 // event tells.
@@ -45,8 +75,8 @@ func Covers(ev csta.Event) bool {
 // Note records an event that is told.
 func (t *Told) Note(ev csta.Event) {
 	local, call := csta.LocalConnection(ev)
-	if kind, value, _ := setting(ev); kind != "" {
-		t.settings[kind] = value
+	if kind, value, on := setting(ev); kind != "" {
+		t.settings[kind] = toldSetting{value, on}
 		return
 	}
 	if u, ok := UnionOf(ev); ok {
@@ -136,13 +166,15 @@ func (t *Told) Knew(ev csta.Event) bool {
 	return c.own == local && csta.FirstConnection(ev).DeviceID.ID == t.local
 }
 
+const kindDoNotDisturb = "doNotDisturb"
+
 // setting says which setting an event is about, and what of it.
 func setting(ev csta.Event) (kind, value string, on bool) {
 	switch e := ev.(type) {
 	case *csta.ForwardingEvent:
 		return "forwarding " + string(e.ForwardingType), fmt.Sprint(e.ForwardStatus, " ", e.ForwardTo.ID), e.ForwardStatus
 	case *csta.DoNotDisturbEvent:
-		return "doNotDisturb", fmt.Sprint(e.DoNotDisturbOn), e.DoNotDisturbOn
+		return kindDoNotDisturb, fmt.Sprint(e.DoNotDisturbOn), e.DoNotDisturbOn
 	}
 	return "", "", false
 }
@@ -179,7 +211,7 @@ func (t *Told) Difference(s *csta.SnapshotDeviceResponse, settings []csta.Event)
 	}
 	for _, ev := range settings {
 		kind, value, on := setting(ev)
-		if was, told := t.settings[kind]; was != value && (told || on) {
+		if was, told := t.settings[kind]; was.value != value && (told || on) {
 			events = append(events, ev)
 		}
 	}
