@@ -47,7 +47,8 @@ type Adapter struct {
 
 	emitting sync.Mutex // keeps the sequence of events
 	epoch    string     // of the term: from when it holds the lease until it has lost it
-	revision uint64     // of its entry; zero: it stands by
+	revision uint64     // of its entry; zero: it has none
+	standsBy bool       // for the holder of the lease, which is another process
 	seq      uint64
 	link     csta.SystemStatusValue
 	changed  chan struct{} // the directory entry is out of date
@@ -87,6 +88,17 @@ func (a *Adapter) Ready() bool {
 	a.emitting.Lock()
 	defer a.emitting.Unlock()
 	return a.link == pbx.StatusNormal && a.revision > 0
+}
+
+// HoldsLease reports whether this process acts for the PBX.
+func (a *Adapter) HoldsLease() bool { return a.lease.held() }
+
+// StandsBy reports whether another process serves the PBX, and this one is there
+// to take its place.
+func (a *Adapter) StandsBy() bool {
+	a.emitting.Lock()
+	defer a.emitting.Unlock()
+	return a.standsBy
 }
 
 // Run serves until ctx ends. It waits for the lease, then runs the driver again
@@ -191,6 +203,9 @@ func (a *Adapter) standBy(ctx context.Context, c *candidate) error {
 	for {
 		begun := time.Now()
 		revision, holder, err := c.claim(ctx, a.entry())
+		a.emitting.Lock()
+		a.standsBy = err == nil && holder != ""
+		a.emitting.Unlock()
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
@@ -273,7 +288,10 @@ func (a *Adapter) leave() {
 // serve registers an endpoint for each service that the driver has, and for
 // the questions that every adapter answers.
 func (a *Adapter) serve() (micro.Service, error) {
-	svc, err := micro.AddService(a.Conn, micro.Config{Name: "rccgw-" + a.PBX, Version: "1.0.0",
+	// Without a queue group: of two that are subscribed, one was stopped and does not
+	// know it yet. It is not the one that may answer, so it must not be the only one
+	// that is asked.
+	svc, err := micro.AddService(a.Conn, micro.Config{Name: "rccgw-" + a.PBX, Version: "1.0.0", QueueGroupDisabled: true,
 		Description: "CSTA adapter of PBX " + a.PBX, Metadata: map[string]string{"pbx": a.PBX, "instance": a.Instance}})
 	if err != nil {
 		return nil, err
@@ -284,7 +302,11 @@ func (a *Adapter) serve() (micro.Service, error) {
 		}
 		// micro calls the handler of an endpoint for one request at a time.
 		err = svc.AddEndpoint(name, micro.HandlerFunc(func(r micro.Request) {
-			a.serving.Go(func() { serve(r) })
+			a.serving.Go(func() {
+				if a.lease.held() { // else whoever holds it answers
+					serve(r)
+				}
+			})
 		}), micro.WithEndpointSubject(subject))
 	}
 	add("GetCSTAFeatures", serviceSubject(a.PBX, "GetCSTAFeatures"), a.serveFeatures)

@@ -6,15 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"rccgw/bus"
 	"rccgw/csta"
 	"rccgw/csta/cstasip"
 	"rccgw/pbx/asterisk/asterisktest"
@@ -169,27 +165,9 @@ func TestAsteriskOnce(t *testing.T) {
 	}
 }
 
-// A part is a process of the service, apart from the others.
-type part struct {
-	*gatewayUnderTest
-	cmd *exec.Cmd
-}
-
-func (p *part) kill() {
-	p.t.Helper()
-	if err := p.cmd.Process.Kill(); err != nil {
-		p.t.Fatal(err)
-	}
-	<-p.ended
-}
-
 // Adapter or gateway are killed between the intent, the command and the answer:
 // never is there a second call, and what cannot be known is said to be uncertain.
 func TestAsteriskOnceKilled(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "rccgw")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	for _, c := range []struct {
 		name   string
 		sent   bool // the link stands still behind the command, not before it
@@ -202,34 +180,19 @@ func TestAsteriskOnceKilled(t *testing.T) {
 		{"gateway, before the answer", true, "gateway", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			server, err := bus.Embed(bus.EmbedConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", Token: "t", Log: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { bus.Stop(server) })
+			w := newParts(t)
 			var link *asterisktest.Link
 			o := newOffice(t, func(a *asterisktest.Asterisk) string {
 				link = a.Link(t)
 				return link.Address()
 			})
 			phone := o.Deskphone(t, "1001")
-			data := map[string]string{"adapter": t.TempDir(), "gateway": t.TempDir()}
 			run := func(role string) *part {
 				t.Helper()
-				vars := append([]string{"RCC_SIP_LISTEN=off"}, o.vars...)
 				if role == "gateway" {
-					vars = []string{"RCC_SIP_LISTEN=tcp://127.0.0.1:0", "RCC_PBX=none"}
+					return w.gateway(role)
 				}
-				p := &part{&gatewayUnderTest{t: t, sip: map[string]string{}, ended: make(chan struct{}), log: &safeBuffer{}}, exec.Command(binary)}
-				p.cmd.Env = append(vars, "RCC_HTTP_LISTEN=127.0.0.1:0", "RCC_DATA="+data[role], "RCC_NATS_URL="+server.ClientURL(), "RCC_NATS_TOKEN=t")
-				p.cmd.Stderr = p.log
-				if err := p.cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				go func() { p.err = p.cmd.Wait(); close(p.ended) }()
-				t.Cleanup(func() { _ = p.cmd.Process.Kill(); <-p.ended })
-				p.find()
-				return p
+				return w.start(role, append(o.vars, "RCC_SIP_LISTEN=off")...)
 			}
 			parts := map[string]*part{"adapter": run("adapter")}
 			parts["gateway"] = run("gateway")

@@ -39,8 +39,8 @@ func (s *service) web(drivers []http.Handler, loopback bool) http.Handler {
 }
 
 // readyz answers 200 when the SIP side listens and is not draining, the bus is
-// up, and every adapter's PBX is linked and its first snapshot taken; else 503,
-// with what is missing.
+// up, and every adapter's PBX is linked and its first snapshot taken, by this
+// process or by the one that this one stands by for; else 503, with what is missing.
 func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
 	state := struct {
 		Ready   bool            `json:"ready"`
@@ -50,7 +50,7 @@ func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
 	}{Serving: s.serving.Load(), Bus: s.conn.IsConnected(), PBX: map[string]bool{}}
 	state.Ready = state.Bus && state.Serving
 	for _, a := range s.adapters {
-		ready := a.Ready() && s.client.Up(a.PBX)
+		ready := (a.Ready() || a.StandsBy()) && s.client.Up(a.PBX)
 		state.PBX[a.PBX] = ready
 		state.Ready = state.Ready && ready
 	}
@@ -70,6 +70,7 @@ func metric(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descReady      = metric("pbx_ready", "1 when the PBX is linked and its snapshot taken.", "pbx")
+	descLease      = metric("pbx_lease", "1 when this process acts for the PBX, 0 when it stands by or waits.", "pbx")
 	descRevision   = metric("digits_revision", "Revision of the digit plan that is in force.", "pbx", "source")
 	descRefused    = metric("digits_refused", "1 when the source has a newer digit plan that cannot be put in force.", "pbx")
 	descStale      = metric("digits_stale", "1 when the bus is away and a newer digit plan may be stored.", "pbx")
@@ -116,6 +117,7 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(descBus, number(m.s.conn.IsConnected()))
 	for _, a := range m.s.adapters {
 		gauge(descReady, number(a.Ready()), a.PBX)
+		gauge(descLease, number(a.HoldsLease()), a.PBX)
 		d := a.Digits.State()
 		gauge(descRevision, float64(d.Revision), a.PBX, string(d.Source))
 		gauge(descRefused, number(d.Problem != ""), a.PBX)
