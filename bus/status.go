@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,53 @@ const (
 // openLines opens the bucket of line states.
 func openLines(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
 	return openBucket(ctx, nc, jetstream.KeyValueConfig{Bucket: linesBucket, History: 1})
+}
+
+// Lines returns the status of all lines, by PBX and line. One whose adapter is gone
+// or has lost its link is out of service, whatever the bucket says.
+func (c *Client) Lines(ctx context.Context) ([]LineStatus, error) {
+	kv, err := openLines(ctx, c.conn)
+	if err != nil {
+		return nil, err
+	}
+	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = w.Stop() }()
+	list := []LineStatus{}
+	for {
+		select {
+		case e := <-w.Updates():
+			if e == nil {
+				c.mask(list)
+				slices.SortFunc(list, func(a, b LineStatus) int {
+					return cmp.Or(cmp.Compare(a.PBX, b.PBX), cmp.Compare(a.Line, b.Line))
+				})
+				return list, nil
+			}
+			var s LineStatus
+			if err := json.Unmarshal(e.Value(), &s); err != nil {
+				c.log.Warn("line state not understood", "key", e.Key(), "error", err)
+				continue
+			}
+			list = append(list, s)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// mask makes out of service what nobody can know.
+func (c *Client) mask(list []LineStatus) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range list {
+		x := c.pbxs[list[i].PBX]
+		if x == nil || !x.up || x.entry.Epoch != list[i].Epoch {
+			list[i].State = LineOutOfService
+		}
+	}
 }
 
 // lines keeps the status of the lines of one adapter for one term. Events change

@@ -168,7 +168,26 @@ func TestLineStatusAfterKill(t *testing.T) {
 	}
 	b.want("2000", LineBusy)
 	second.gone.Store("2000")
+	found := func(line string) LineState {
+		list, err := l.client.Lines(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range list {
+			if s.Line == line {
+				return s.State
+			}
+		}
+		return ""
+	}
+	if state := found("1001"); state != LineBusy {
+		t.Errorf("1001 is listed as %s", state)
+	}
+	if state := found("2000"); state != LineOutOfService {
+		t.Errorf("what another epoch left is listed as %s", state)
+	}
 	cut()
+	eventually(t, "nobody knows", func() bool { return found("1001") == LineOutOfService })
 	<-second.linked
 	b.want("1002", LineBusy)
 	if s := b.want("1001", LineIdle); s.Epoch == first.Epoch {

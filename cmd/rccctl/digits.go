@@ -69,9 +69,6 @@ var questions = []string{"/test", "/explain", "/merge-check", "/check"}
 // api asks the API of the PBX's digit plan.
 func (t *tool) api(ctx context.Context, method, path, media string, body []byte, into any) ([]byte, error) {
 	header := http.Header{"Content-Type": {media}, "Rcc-User": {t.user}}
-	if t.token != "" {
-		header.Set("Authorization", "Bearer "+t.token)
-	}
 	base := t.http + "/api/v1/pbx/" + url.PathEscape(t.pbx) + "/digits"
 	if method != http.MethodGet && !slices.Contains(questions, path) {
 		if t.revision == 0 {

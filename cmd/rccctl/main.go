@@ -1,8 +1,8 @@
 // Command rccctl is the operator's tool: an honest CTI client that speaks
 // uaCSTA (ECMA TR/87) to a gateway, and the hand at a simulated phone.
 //
-// Every command but monitor opens a dialog for one line, does one thing, prints
-// the answer and ends the dialog; calls live on.
+// Most commands open a dialog for one line, do one thing, print the answer and
+// end the dialog; calls live on.
 package main
 
 import (
@@ -91,6 +91,7 @@ func init() { // not a literal: help lists the commands, and is one of what they
 		{"dnd", "LINE [on|off]", "show or change do-not-disturb", 1, 2, on(dnd)},
 		{"snapshot", "LINE", "list the calls of the line", 1, 1, on(snapshot)},
 		{"features", "LINE", "list what the line's PBX can do", 1, 1, on(features)},
+		{"lines", "[PBX]", "list what all lines are doing, or those of one PBX", 0, 1, lines},
 		{"digits", "WORD [arguments]", "show, edit and test the digit plan of -pbx; digits help lists the words", 1, 20, digits},
 		{"sim", "[PHONE [ACTION [NUMBER]]]", "list the phones of the simulated PBX, or be the hand at one", 0, 5, sim},
 	}
@@ -101,7 +102,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("rccctl", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&t.server, "server", fromEnv("RCCCTL_SERVER", "tcp://127.0.0.1:5060"), "the gateway: udp://, tcp:// or tls://host:port; default from RCCCTL_SERVER")
-	flags.StringVar(&t.http, "gateway", fromEnv("RCCCTL_HTTP", "http://127.0.0.1:8080"), "the gateway's HTTP address, for digits and sim; default from RCCCTL_HTTP")
+	flags.StringVar(&t.http, "gateway", fromEnv("RCCCTL_HTTP", "http://127.0.0.1:8080"), "the gateway's HTTP address, for digits, lines and sim; default from RCCCTL_HTTP")
 	flags.StringVar(&t.http, "http", t.http, "the same as -gateway")
 	flags.StringVar(&t.pbx, "pbx", "sim", "name of the PBX, for digits and sim")
 	flags.StringVar(&t.user, "user", "rccctl", "who we are: the user of the From address and of the password in RCCCTL_PASSWORD, and who edits a digit plan")
@@ -125,7 +126,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		fmt.Fprint(w, "\nLINE and NUMBER are written as a client would: 1001, +16135925660, tel:1001;phone-context=x.\n"+
 			"CALL is a callID; without it the one call that fits is meant.\n"+
-			"digits presents the token in RCC_API_TOKEN, where that is set.\n\n")
+			"digits and lines present the token in RCC_API_TOKEN, where that is set.\n\n")
 		flags.SetOutput(w)
 		flags.PrintDefaults()
 		flags.SetOutput(io.Discard)

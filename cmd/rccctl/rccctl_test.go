@@ -150,11 +150,14 @@ func TestCommands(t *testing.T) {
 	expect(`^1001 .*idle`, "sim", "1001", "dnd", "off")
 	expect(`^1006 .*forwardNoAns to 1007`, "sim", "1006", "forward", "noanswer", "1007")
 	expect(`(?s)1001.*1010`, "sim")
+	expect(`(?m)^sim  1001  idle since \d{4}-.*\d$`, "lines")
+	expect(`(?m)^1006  idle since .*  forwarded$`, "lines", "sim")
+	expect(`^$`, "lines", "other")
 	expect(`^$`, "sim", "outside", "4165551234", "withheld", "call", "1008")
 	expect(`alerting in call .* with restricted`, "sim", "1008")
 	refused(`there is no phone "7"`, "sim", "7")
 	refused(`lift`, "sim", "1009", "sing")
-	for _, args := range [][]string{nil, {"sing"}, {"call", "1001"}, {"-nonsense"}, {"dnd", "1001", "perhaps"}, {"forward", "1001", "busy"},
+	for _, args := range [][]string{nil, {"sing"}, {"call", "1001"}, {"-nonsense"}, {"dnd", "1001", "perhaps"}, {"lines", "sim", "1001"}, {"forward", "1001", "busy"},
 		{"sim", "1001", "dnd", "perhaps"}} {
 		if got := do(exitUsage, args...); !strings.Contains(got, "rccctl -help") {
 			t.Errorf("%v: %q", args, got)
@@ -219,6 +222,7 @@ func TestDigits(t *testing.T) {
 		}
 		return path
 	}
+	do(exitOK, ``, "lines")
 	do(exitOK, `^sim: revision 0, stored, by environment at `, "digits", "list")
 	do(exitOK, `^sim: revision 1, stored, by ada at .*: outgoing rule 1 was added\n$`, "digits", "add", "outgoing", "leading=1613592", "replacement=", "ignoreARS=true")
 	do(exitOK, `incoming rule 1 was added`, "digits", "add", "incoming", "from=internal", "length=4", "replacement=1613592", "addPlus=true")

@@ -46,6 +46,9 @@ func (t *tool) web(ctx context.Context, method, url string, header http.Header, 
 	if req.Header == nil {
 		req.Header = http.Header{}
 	}
+	if t.token != "" {
+		req.Header.Set("Authorization", "Bearer "+t.token)
+	}
 	if req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"rccgw/bus"
@@ -23,6 +25,7 @@ type api struct {
 	token    string
 	loopback bool // what the listener's address is
 	digits   map[string]*bus.Digits
+	lines    func(ctx context.Context) ([]bus.LineStatus, error)
 	log      *slog.Logger
 }
 
@@ -44,7 +47,19 @@ type reply struct {
 }
 
 // apiRoutes are all routes of the API.
-var apiRoutes = digitRoutes
+var apiRoutes = append(digitRoutes, route{"GET", "/api/v1/lines", (*api).getLines})
+
+// getLines answers what all lines of all PBXs are doing, or those of one PBX.
+func (a *api) getLines(r *http.Request) (reply, error) {
+	list, err := a.lines(r.Context())
+	if err != nil {
+		return reply{}, &apiError{http.StatusServiceUnavailable, fmt.Sprintf("the states of the lines cannot be had: %v", err)}
+	}
+	if pbx := r.URL.Query().Get("pbx"); pbx != "" {
+		list = slices.DeleteFunc(list, func(s bus.LineStatus) bool { return s.PBX != pbx })
+	}
+	return reply{body: list}, nil
+}
 
 // handler returns the API.
 func (a *api) handler() http.Handler {

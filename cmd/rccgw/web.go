@@ -25,7 +25,7 @@ func (s *service) web(drivers []http.Handler, loopback bool) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), metrics{s})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	api := &api{token: s.c.apiToken, loopback: loopback, digits: map[string]*bus.Digits{}, log: s.log}
+	api := &api{token: s.c.apiToken, loopback: loopback, digits: map[string]*bus.Digits{}, lines: s.client.Lines, log: s.log}
 	for _, a := range s.adapters {
 		api.digits[a.PBX] = a.Digits
 	}
