@@ -43,8 +43,8 @@ type Watcher interface {
 	// reported by Event.
 	Link(up bool)
 	// Moved tells that the number of the line means another device now, or none,
-	// for the digit plan was changed. Until the watch is stopped it goes on, and
-	// Moved may come again. Unlike the others it may call the Client, and it may
+	// for the digit plan was changed, or which lines a PBX serves. Until the watch is
+	// stopped it goes on, and Moved may come again. Unlike the others it may call the Client, and it may
 	// come beside them.
 	Moved()
 }
@@ -60,6 +60,8 @@ type Client struct {
 	known  map[string]*csta.GetCSTAFeaturesResponse // by its JSON: thousands of lines can do the same
 	closed bool
 	renew  chan struct{}   // a digit plan changed: what is watched is to be told anew
+	lines  chan struct{}   // what lines a PBX serves changed: what is watched may be another's
+	unsure bool            // of a watched line it could not be told whose it is
 	work   sync.WaitGroup  // snapshots under way
 	ctx    context.Context // of what the client does by itself; ends with Close
 }
@@ -88,7 +90,7 @@ type exchange struct {
 
 // NewClient returns a client on the connection, which stays the caller's.
 func NewClient(conn *nats.Conn, log *slog.Logger) *Client {
-	return &Client{conn: conn, log: log, gateway: nuid.Next(), renew: make(chan struct{}, 1), pbxs: map[string]*exchange{}, known: map[string]*csta.GetCSTAFeaturesResponse{}}
+	return &Client{conn: conn, log: log, gateway: nuid.Next(), renew: make(chan struct{}, 1), lines: make(chan struct{}, 1), pbxs: map[string]*exchange{}, known: map[string]*csta.GetCSTAFeaturesResponse{}}
 }
 
 // Listen subscribes to events and reads the directory, and returns when both
@@ -185,6 +187,8 @@ func (c *Client) housekeep(ctx context.Context, status chan nats.Status) {
 			c.renewWatches()
 		case <-c.renew:
 			c.renewWatches()
+		case <-c.lines:
+			c.routeAgain()
 		case <-entries.C:
 			c.expire()
 		}
@@ -233,8 +237,14 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 		c.log.Warn("lines not understood", "pbx", e.Key(), "error", err)
 		return
 	}
-	x.lines = lines
 	back := !x.served || x.entry.Epoch != entry.Epoch
+	if x.lines.String() != lines.String() || back && c.unsure {
+		x.lines, c.unsure = lines, false
+		select {
+		case c.lines <- struct{}{}:
+		default:
+		}
+	}
 	if entry.Epoch == x.epoch && entry.Seq < x.seq {
 		entry.Link = x.entry.Link // an event told the newer state already
 	}
@@ -401,6 +411,32 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 	if err != nil {
 		return Line{}, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err)
 	}
+	name, info, err := c.route(ctx, canonical)
+	switch {
+	case err != nil:
+		return Line{}, err
+	case info == nil || !c.answers(name):
+		return Line{}, errAway(name)
+	}
+	features, err := c.features(info.Features)
+	if err != nil {
+		return Line{}, fmt.Errorf("bus: features of PBX %s: %w", name, err)
+	}
+	return Line{PBX: name, Number: canonical, Device: info.Device, Local: info.Local, Features: features}, nil
+}
+
+// answers reports whether the adapter of the PBX says that its link is up.
+func (c *Client) answers(pbxName string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.pbxs[pbxName]
+	return x.up || x.entry.Link == pbx.StatusNormal
+}
+
+// route finds the PBX of a line, and what it says of the line: nil where it cannot
+// be asked now. Its errors: operation/invalidDeviceID where nobody serves the
+// line, systemResourceAvailibility/resourceOutOfService where that cannot be told.
+func (c *Client) route(ctx context.Context, canonical string) (name string, info *lineInfo, err error) {
 	c.mu.Lock()
 	lines, served := map[string]*digitmod.Lines{}, []string{}
 	for name, x := range c.pbxs {
@@ -413,39 +449,36 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 	}
 	c.mu.Unlock()
 	if len(lines) == 0 {
-		return Line{}, csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "no PBX has been heard of yet")
+		return "", nil, csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "no PBX has been heard of yet")
 	}
-	infos, refusals := map[string]lineInfo{}, map[string]error{}
+	infos, refusals := map[string]*lineInfo{}, map[string]error{}
 	for _, name := range served {
-		var info lineInfo
-		if err := c.ask(ctx, name, canonical, &info); err == nil {
+		info := new(lineInfo)
+		if err := c.ask(ctx, name, canonical, info); err == nil {
 			infos[name] = info
 		} else if ctx.Err() != nil {
-			return Line{}, err
+			return "", nil, err
 		} else {
 			refusals[name] = err
 		}
 	}
-	name, err := digitmod.Choose(canonical, lines, func(pbx string) string { return infos[pbx].Local })
+	name, err = digitmod.Choose(canonical, lines, func(pbx string) string {
+		if info := infos[pbx]; info != nil {
+			return info.Local
+		}
+		return ""
+	})
 	if err != nil {
-		return Line{}, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err)
+		return "", nil, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", canonical, err)
 	}
-	info, ok := infos[name]
-	c.mu.Lock()
-	up := c.pbxs[name].up || c.pbxs[name].entry.Link == pbx.StatusNormal
-	c.mu.Unlock()
-	if !ok && errors.Is(refusals[name], &csta.Error{Class: csta.Operation, Value: "invalidDeviceID"}) {
-		return Line{}, refusals[name]
+	if infos[name] == nil && errors.Is(refusals[name], errNoDevice) {
+		return "", nil, refusals[name]
 	}
-	if !ok || !up {
-		return Line{}, errAway(name)
-	}
-	features, err := c.features(info.Features)
-	if err != nil {
-		return Line{}, fmt.Errorf("bus: features of PBX %s: %w", name, err)
-	}
-	return Line{PBX: name, Number: canonical, Device: info.Device, Local: info.Local, Features: features}, nil
+	return name, infos[name], nil
 }
+
+// errNoDevice is what adapters refuse a line with that is none.
+var errNoDevice = &csta.Error{Class: csta.Operation, Value: "invalidDeviceID"}
 
 // Up reports whether the PBX can be reached, as this client sees it.
 func (c *Client) Up(pbx string) bool {

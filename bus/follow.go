@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -131,15 +132,7 @@ func (c *Client) renewWatches() {
 		if !x.served {
 			continue
 		}
-		for device, f := range x.follow {
-			numbers := map[string]bool{}
-			for _, number := range f.watchers {
-				if !numbers[number] {
-					numbers[number] = true
-					notices[name] = append(notices[name], watchedLine{number, device})
-				}
-			}
-		}
+		notices[name] = x.watched()
 	}
 	c.mu.Unlock()
 	for name, lines := range notices {
@@ -152,6 +145,54 @@ func (c *Client) renewWatches() {
 			lines = lines[n:]
 		}
 	}
+}
+
+// routeAgain looks up the watched lines anew, and tells those who watch one that
+// is served by another PBX now, or by none.
+func (c *Client) routeAgain() {
+	c.mu.Lock()
+	watched, away := map[string][]watchedLine{}, false
+	for name, x := range c.pbxs {
+		watched[name] = x.watched()
+		away = away || !x.served
+	}
+	c.mu.Unlock()
+	for name, lines := range watched {
+		for _, l := range lines {
+			ctx, cancel := context.WithTimeout(c.ctx, answerTime)
+			now, info, err := c.route(ctx, l.Line)
+			cancel()
+			switch {
+			case err == nil && now == name && (info == nil || info.Local == l.Device):
+				continue
+			case err != nil && (away || !errors.Is(err, errNoDevice)):
+				// Who is away may know it by another name. When they are back, it is asked again.
+				c.mu.Lock()
+				c.unsure = true
+				c.mu.Unlock()
+				continue
+			}
+			c.log.Info("a line is served by another PBX now, or by none", "line", l.Line, "was", name, "is", now)
+			for _, w := range c.moved(name, []watchedLine{l}) {
+				w.Moved()
+			}
+		}
+	}
+}
+
+// watched returns what is watched at a PBX: each device with each number that
+// somebody means it by. Client.mu is held.
+func (x *exchange) watched() (lines []watchedLine) {
+	for device, f := range x.follow {
+		numbers := map[string]bool{}
+		for _, number := range f.watchers {
+			if !numbers[number] {
+				numbers[number] = true
+				lines = append(lines, watchedLine{number, device})
+			}
+		}
+	}
+	return lines
 }
 
 // unfollowed returns the devices of the lines that nobody watches any more.

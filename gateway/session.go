@@ -265,7 +265,7 @@ func (s *Session) take(e waiting) {
 // Moved ends the dialog: the line that the client means is another device now.
 // It opens another, for the line as it has become. See bus.Watcher.
 func (s *Session) Moved() {
-	s.end(errors.New("the digit plan was changed: the line is another device now"))
+	s.end(errors.New("the configuration was changed: the line is another device now, or none"))
 }
 
 // Link takes in that the PBX is lost or back; see bus.Watcher.
