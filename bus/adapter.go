@@ -109,6 +109,9 @@ func (a *Adapter) Run(ctx context.Context) (err error) {
 	if a.adapters, err = openAdapters(ctx, a.Conn); err != nil {
 		return err
 	}
+	if _, err = openLines(ctx, a.Conn); err != nil {
+		return err
+	}
 	following, stop := context.WithCancel(ctx)
 	if err := a.Digits.open(following); err != nil {
 		stop()

@@ -118,7 +118,15 @@ func quiet(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+// labs are the tests that have a lab.
+var labs sync.Map
+
+// newLab returns a lab of the test's own. Most of what is tested there takes its
+// time, so tests with a lab run beside each other.
 func newLab(t *testing.T) *lab {
+	if _, second := labs.LoadOrStore(t, true); !second {
+		t.Parallel()
+	}
 	l := &lab{t: t, pbx: newFakePBX()}
 	s, err := Embed(EmbedConfig{Dir: t.TempDir(), Log: quiet(t)})
 	if err != nil {

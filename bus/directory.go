@@ -52,19 +52,29 @@ func openCommands(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error
 	return openBucket(ctx, nc, jetstream.KeyValueConfig{Bucket: commandsBucket, TTL: commandLife, History: 1, Storage: jetstream.MemoryStorage})
 }
 
-// openDigits opens the bucket of digit plans. One that is there stays as it is:
-// whoever runs a cluster may have made it with replicas.
+// openDigits opens the bucket of digit plans.
 func openDigits(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
+	return findBucket(ctx, nc, jetstream.KeyValueConfig{Bucket: digitsBucket, History: maxRevisions})
+}
+
+// openLines opens the bucket of what lines are doing.
+func openLines(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
+	return findBucket(ctx, nc, jetstream.KeyValueConfig{Bucket: linesBucket, History: 1})
+}
+
+// findBucket opens a bucket. One that is there stays as it is: whoever runs a
+// cluster may have made it with replicas.
+func findBucket(ctx context.Context, nc *nats.Conn, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, err
 	}
-	kv, err := js.KeyValue(ctx, digitsBucket)
+	kv, err := js.KeyValue(ctx, c.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		return openBucket(ctx, nc, jetstream.KeyValueConfig{Bucket: digitsBucket, History: maxRevisions})
+		return openBucket(ctx, nc, c)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", digitsBucket, err)
+		return nil, fmt.Errorf("bucket %s: %w", c.Bucket, err)
 	}
 	return kv, nil
 }

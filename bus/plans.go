@@ -229,15 +229,15 @@ func (d *Digits) Change(ctx context.Context, e Edit) (DigitsState, error) {
 	if err != nil {
 		return d.State(), err
 	}
+	text, err := d.record(c, e.By, what) // before it is checked: how long that takes, its size bounds
+	if err != nil {
+		return d.State(), err
+	}
 	if _, err := d.Check(c); err != nil {
 		return d.State(), err
 	}
 	if c.Equal(now.config) && newest <= now.number {
 		return d.State(), nil
-	}
-	text, err := d.record(c, e.By, what)
-	if err != nil {
-		return d.State(), err
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()

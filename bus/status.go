@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"rccgw/csta"
@@ -51,11 +50,6 @@ const (
 	linesPause  = renewal         // before what could not be written or asked is tried again
 	linesTime   = 2 * time.Second // for one question to the driver
 )
-
-// openLines opens the bucket of line states.
-func openLines(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
-	return openBucket(ctx, nc, jetstream.KeyValueConfig{Bucket: linesBucket, History: 1})
-}
 
 // Lines returns the status of all lines, by PBX and line. One whose adapter is gone
 // or has lost its link is out of service, whatever the bucket says.

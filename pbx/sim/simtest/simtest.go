@@ -22,7 +22,7 @@ func New(t testing.TB) *sim.Sim {
 	for i := range devices {
 		devices[i].PickupGroup = "70"
 	}
-	devices[4].RingTime, devices[4].ParkTime = 50*time.Millisecond, 50*time.Millisecond
+	devices[4].RingTime, devices[4].ParkTime = time.Second, 50*time.Millisecond // while it rings, a hand can answer
 	devices[5].Offers = true
 	s, err := sim.New(sim.Config{Devices: devices, Queues: []sim.Queue{{Number: "600", Members: []string{"1003", "1004"}}}})
 	if err != nil {
