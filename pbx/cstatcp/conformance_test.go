@@ -33,15 +33,12 @@ func bench(s *sim.Sim, server *cstatcptest.Server, line func(device string) *pbx
 	b.Cut, b.Restore = server.Cut, server.Restore
 	// What the driver does not see, or does not make good after a lost link; the
 	// README says so.
-	b.Offered, b.Orbit, b.Queue = nil, "", ""
 	for _, l := range append(b.Lines, b.Impatient) {
 		l.Person.Message = nil
 	}
 	b.Lacks = map[pbxtest.Ability]string{
-		pbxtest.Offering:  "the server tells the features of all devices as one",
-		pbxtest.Orbit:     "a device's snapshot does not show who has left an orbit",
-		pbxtest.Queue:     "a device's snapshot does not show who has left a queue",
-		pbxtest.VoiceMail: "message waiting is not asked for after a lost link",
+		pbxtest.LinkWaiting: "a device's snapshot does not show who has left an orbit or a queue",
+		pbxtest.VoiceMail:   "message waiting is not asked for after a lost link",
 	}
 	return b
 }

@@ -15,9 +15,10 @@ import (
 // An actor is a line in a scenario, with everything that it has seen.
 type actor struct {
 	*Line
-	name string
-	t    *testing.T
-	wait time.Duration
+	name  string
+	t     *testing.T
+	wait  time.Duration
+	shown *shown
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and made anew when something is seen
@@ -31,8 +32,9 @@ type seen struct {
 	used bool // by an expectation
 }
 
-func newActor(t *testing.T, name string, l *Line, wait time.Duration) *actor {
-	return &actor{Line: l, name: name, t: t, wait: wait, changed: make(chan struct{}), view: NewView(l.ID), up: true}
+func newActor(t *testing.T, name string, l *Line, wait time.Duration, record *shown) *actor {
+	record.offers(l.Features)
+	return &actor{Line: l, name: name, t: t, wait: wait, shown: record, changed: make(chan struct{}), view: NewView(l.ID), up: true}
 }
 
 // Event takes an event in and checks it.
@@ -49,6 +51,7 @@ func (a *actor) Event(ev csta.Event) {
 		a.t.Errorf("%s: %s: %v; seen:\n%s", a.name, describe(ev), err, a.history())
 	}
 	a.events = append(a.events, seen{ev: csta.Clone(ev)})
+	a.shown.work(ev)
 	a.wake()
 }
 

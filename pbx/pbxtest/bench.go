@@ -125,6 +125,7 @@ const (
 	OutsideCalls      Ability = "calls from outside"
 	WithheldNumber    Ability = "calls without a number"
 	Link              Ability = "link that can be cut"
+	LinkWaiting       Ability = "who waits, after a lost link" // in an orbit or a queue
 	Model             Ability = "view of the driver's model"
 	Engaged           Ability = "no call waiting" // a phone in a call is busy
 	HandLift          Ability = "hand: lift"

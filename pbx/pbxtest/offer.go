@@ -43,6 +43,7 @@ func (s *stage) accepts(call string) {
 }
 
 func offerAccepted(s *stage) {
+	s.offersOf(s.offered, &csta.AcceptCall{})
 	call := s.offer()
 	s.accepts(call)
 	s.agree(s.A, s.offered)
@@ -88,6 +89,7 @@ func offerDeflected(s *stage) {
 
 // An offer that was accepted before the link was lost is still a call that rings.
 func linkOffered(s *stage) {
+	s.offersOf(s.offered, &csta.AcceptCall{})
 	call := s.offer()
 	s.cut()
 	s.restore()

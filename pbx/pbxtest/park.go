@@ -20,7 +20,7 @@ func parkScenarios() []scenario {
 		{name: "park, and nobody retrieves", services: need, needs: []Ability{Orbit, Impatient}, play: parkRecall},
 		{name: "park, refused", services: need, needs: []Ability{Orbit, Unknown}, play: parkRefused},
 		{name: "park a conference", services: append(need[:3:3], &csta.ConferenceCall{}, &csta.ConsultationCall{}), needs: at, play: parkConference},
-		{name: "link lost, parked, then retrieved", services: need, needs: []Ability{Orbit, Link, HandDial}, play: linkParked},
+		{name: "link lost, parked, then retrieved", services: need, needs: []Ability{Orbit, Link, LinkWaiting, HandDial}, play: linkParked},
 		{name: "an orbit where nothing is parked", services: need, needs: at, play: orbitEmpty},
 	}
 }

@@ -23,10 +23,18 @@ type scenario struct {
 
 // Run plays all scenarios, each as a subtest on a bench of its own. The bench
 // has to be idle again when the test's Cleanup is over, with no goroutine left
-// of what newBench started.
+// of what newBench started. What the lines offer and no scenario has shown to work
+// fails the run.
 func Run(t *testing.T, newBench func(t *testing.T) *Bench) {
-	for _, sc := range scenarios() {
-		t.Run(sc.name, func(t *testing.T) { play(t, sc, newBench) })
+	record, played, all := newShown(), 0, scenarios()
+	for _, sc := range all {
+		t.Run(sc.name, func(t *testing.T) {
+			played++
+			play(t, sc, newBench, record)
+		})
+	}
+	if played == len(all) && !t.Failed() { // with -run, some are not
+		record.complete(t)
 	}
 }
 
@@ -36,7 +44,7 @@ func scenarios() []scenario {
 		featureScenarios(), refusalScenarios(), linkScenarios(), stormScenarios())
 }
 
-func play(t *testing.T, sc scenario, newBench func(t *testing.T) *Bench) {
+func play(t *testing.T, sc scenario, newBench func(t *testing.T) *Bench, record *shown) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() {
 		// The bench has been taken down: Cleanup runs last in, first out.
@@ -49,13 +57,13 @@ func play(t *testing.T, sc scenario, newBench func(t *testing.T) *Bench) {
 	s := &stage{T: t, b: b}
 	names := "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	for i, l := range b.Lines {
-		s.actors = append(s.actors, newActor(t, names[i%26:i%26+1], l, b.Wait))
+		s.actors = append(s.actors, newActor(t, names[i%26:i%26+1], l, b.Wait, record))
 	}
 	further := func(name string, l *Line) *actor {
 		if l == nil {
 			return nil
 		}
-		a := newActor(t, name, l, b.Wait)
+		a := newActor(t, name, l, b.Wait, record)
 		s.actors = append(s.actors, a)
 		return a
 	}
@@ -89,11 +97,17 @@ type stage struct {
 // of m. That it is refused then is checked, too.
 func (s *stage) offers(m csta.Message) {
 	s.Helper()
-	if s.A.Features.Supports(m) {
+	s.offersOf(s.A, m)
+}
+
+// offersOf is offers for a line that may differ from the others.
+func (s *stage) offersOf(a *actor, m csta.Message) {
+	s.Helper()
+	if a.Features.Supports(m) {
 		return
 	}
 	if _, event := m.(csta.Event); !event {
-		s.refused(s.A, sample(m, s.A, "none"), csta.Operation, "serviceNotSupported")
+		s.refused(a, sample(m, a, "none"), csta.Operation, "serviceNotSupported")
 	}
 	s.Skipf("the line does not offer %s", csta.Name(m))
 }
@@ -111,6 +125,7 @@ func ask[Q csta.Request[R], R csta.Message](a *actor, req Q) R {
 	if err := csta.Check(resp); err != nil {
 		a.t.Errorf("%s: the answer to %s is not valid: %v", a.name, name, err)
 	}
+	a.shown.work(req)
 	return resp
 }
 
@@ -118,7 +133,11 @@ func ask[Q csta.Request[R], R csta.Message](a *actor, req Q) R {
 func (s *stage) try(a *actor, req csta.Message) (csta.Message, error) {
 	ctx, cancel := context.WithTimeout(s.Context(), 2*a.wait)
 	defer cancel()
-	return a.Handler.ServeCSTA(ctx, req)
+	resp, err := a.Handler.ServeCSTA(ctx, req)
+	if err == nil {
+		a.shown.work(req)
+	}
+	return resp, err
 }
 
 // refused performs a service that must be refused with the class and one of

@@ -21,7 +21,7 @@ func routeScenarios() []scenario {
 		{name: "queue, everybody is busy", services: queue, needs: at, play: queueBusy},
 		{name: "queue, given up", services: queue, needs: at, play: queueGivenUp},
 		{name: "queue, from outside", services: queue, needs: []Ability{Queue, OutsideCalls}, play: queueFromOutside},
-		{name: "link lost, queued", services: queue, needs: []Ability{Queue, Link, HandHangUp}, play: linkQueued},
+		{name: "link lost, queued", services: queue, needs: []Ability{Queue, Link, LinkWaiting, HandHangUp}, play: linkQueued},
 	}
 }
 
