@@ -30,7 +30,15 @@ var bothWays = []csta.Message{&csta.SystemStatus{}, &csta.MonitorStop{}}
 // leastSettings are what a driver cannot be made without.
 var leastSettings = map[string][]string{"asterisk": {"RCC_PBX_X_SECRET=x"}, "cstatcp": {"RCC_PBX_X_ADDRESS=127.0.0.1:1"}}
 
-// docs/csta.md has all messages, and who serves them: as they are registered.
+// proofs say against what the suite is played that shows what a driver offers.
+var proofs = map[string]string{"asterisk": "live", "cstatcp": "live", "sim": "live"}
+
+// notOfADriver are messages that are the gateway's, or that it makes of what a driver says.
+var notOfADriver = []csta.Message{&csta.GetCSTAFeatures{}, &csta.RequestSystemStatus{}, &csta.SystemStatus{}, &csta.MonitorStart{}, &csta.MonitorStop{},
+	&csta.ChangeMonitorFilter{}, &csta.CallClearedEvent{}, &csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{}}
+
+// docs/csta.md has all messages, and who serves them, docs/pbx.md what is shown to
+// work of it: as they are registered.
 func TestMessageTable(t *testing.T) {
 	inHands(t, idleDriver{})
 	g := startGateway(t, "RCC_PBX_SIM_DRIVER=test")
@@ -50,11 +58,15 @@ func TestMessageTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if proofs[name] == "" {
+			t.Errorf("nothing is said of what shows that %s works", name)
+		}
 		muxes[name] = new(csta.Mux)
 		d.Services(muxes[name])
 	}
 
-	var b strings.Builder
+	var b, shown strings.Builder
+	fmt.Fprintf(&shown, "\n| | %s |\n|---|%s\n", strings.Join(drivers, " | "), strings.Repeat("---|", len(drivers)))
 	head := func(title, what string) {
 		fmt.Fprintf(&b, "\n## %s\n\n| %s | direction | gateway | %s |\n|---|---|---|%s\n", title, what, strings.Join(drivers, " | "), strings.Repeat("---|", len(drivers)))
 	}
@@ -66,11 +78,17 @@ func TestMessageTable(t *testing.T) {
 			return "–"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s", csta.Name(m), direction, mark(own.Supports(m)))
+		var cells []string
 		for _, name := range drivers {
 			ev, event := m.(csta.Event)
-			fmt.Fprintf(&b, " | %s", mark(event && muxes[name].Reported(ev) || !event && muxes[name].Registered(m)))
+			yes := event && muxes[name].Reported(ev) || !event && muxes[name].Registered(m)
+			fmt.Fprintf(&b, " | %s", mark(yes))
+			cells = append(cells, map[bool]string{true: proofs[name], false: "–"}[yes])
 		}
 		b.WriteString(" |\n")
+		if !slices.ContainsFunc(notOfADriver, func(x csta.Message) bool { return csta.Name(x) == csta.Name(m) }) {
+			fmt.Fprintf(&shown, "| `%s` | %s |\n", csta.Name(m), strings.Join(cells, " | "))
+		}
 	}
 	head("Services", "request")
 	for _, m := range csta.Messages() {
@@ -90,21 +108,23 @@ func TestMessageTable(t *testing.T) {
 		}
 	}
 
-	const path, begin = "../../docs/csta.md", "<!-- what follows is generated: go test ./cmd/rccgw -run TestMessageTable -update -->\n"
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	intro, _, ok := strings.Cut(string(text), begin)
-	if !ok {
-		t.Fatal("docs/csta.md has no place for the tables")
-	}
-	want := intro + begin + b.String()
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+	const begin = "<!-- what follows is generated: go test ./cmd/rccgw -run TestMessageTable -update -->\n"
+	for path, table := range map[string]string{"../../docs/csta.md": b.String(), "../../docs/pbx.md": shown.String()} {
+		text, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
-	} else if want != string(text) {
-		t.Error("docs/csta.md is out of date: go test ./cmd/rccgw -run TestMessageTable -update")
+		intro, _, ok := strings.Cut(string(text), begin)
+		if !ok {
+			t.Fatalf("%s has no place for its table", path)
+		}
+		want := intro + begin + table
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if want != string(text) {
+			t.Errorf("%s is out of date: go test ./cmd/rccgw -run TestMessageTable -update", path)
+		}
 	}
 }
