@@ -124,7 +124,7 @@ func TestImage(t *testing.T) {
 			t.Errorf("where does %s come from?", c[0])
 		}
 	}
-	port := freePort(t)
+	_, port, _ := net.SplitHostPort(freeAddress(t))
 	env := append([]string{"RCC_SIP_LISTEN=tcp://127.0.0.1:0", "RCC_HTTP_LISTEN=127.0.0.1:" + port}, im.env...)
 	for i, e := range env { // the test's own address wins over the image's
 		if strings.HasPrefix(e, "RCC_HTTP_LISTEN=:") {
@@ -167,15 +167,4 @@ func TestImage(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("after SIGTERM: %v\n%s", err, log.String())
 	}
-}
-
-// freePort returns a TCP port that was free a moment ago.
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }

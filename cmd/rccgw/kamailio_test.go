@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -107,19 +108,20 @@ func (k *kamailio) recordRoute(network string) string {
 func (k *kamailio) cpu(b *testing.B) time.Duration { return cpu(b, k.cmd.Process.Pid) }
 
 // freeAddress returns an address of the loopback interface whose port was free
-// for UDP and TCP a moment ago.
+// for UDP and TCP a moment ago, and is none that the system gives to connections.
 func freeAddress(tb testing.TB) string {
 	tb.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 50 {
+		address := fmt.Sprint("127.0.0.1:", 10000+rand.IntN(10000))
+		l, err := net.Listen("tcp", address)
 		if err != nil {
-			tb.Fatal(err)
+			continue
 		}
-		p, err := net.ListenPacket("udp", l.Addr().String())
+		p, err := net.ListenPacket("udp", address)
 		l.Close()
 		if err == nil {
 			p.Close()
-			return l.Addr().String()
+			return address
 		}
 	}
 	tb.Fatal("no port is free for UDP and TCP")

@@ -100,14 +100,7 @@ func TestSippConsole(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		t.Run(network, func(t *testing.T) {
 			g := startGateway(t, `RCC_SIP_USERS={1001: secret}`, "RCC_SIP_DIGEST=MD5")
-			socket, err := net.ListenPacket("udp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, port, _ := net.SplitHostPort(socket.LocalAddr().String())
-			if err := socket.Close(); err != nil {
-				t.Fatal(err)
-			}
+			_, port, _ := net.SplitHostPort(freeAddress(t))
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			sipp := func(user, password string) (string, error) {

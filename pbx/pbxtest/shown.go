@@ -38,7 +38,7 @@ func (s *shown) work(m csta.Message) {
 // offersWhatNothingShows are messages whose working no scenario of a driver can
 // show: a session's own, and those that need what no bench has.
 var offersWhatNothingShows = []string{"GetCSTAFeatures", "RequestSystemStatus", "SystemStatus", "MonitorStart", "MonitorStop", "ChangeMonitorFilter",
-	"BackInServiceEvent", "OutOfServiceEvent"}
+	"CallClearedEvent", "BackInServiceEvent", "OutOfServiceEvent"}
 
 // complete fails the run where something is offered that no scenario has shown to
 // work, and logs what has been shown.
