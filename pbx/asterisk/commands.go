@@ -104,7 +104,7 @@ func (d *Driver) redirect(ctx context.Context, value string, moves ...move) erro
 		pairs = append(pairs, extra+"Channel", m.ch.name, extra+"Context", m.context, extra+"Exten", m.exten, extra+"Priority", "1")
 	}
 	for tries := 0; ; tries++ {
-		_, err := d.conn.Do(ctx, ami.NewAction("Redirect", pairs...))
+		err := d.act(ctx, "Redirect", pairs...)
 		var refused *ami.Error
 		switch {
 		case err == nil:

@@ -37,7 +37,8 @@ type Driver struct {
 	calls *pbx.Calls
 	turn  chan struct{} // holds a token while somebody has the turn; guards all below
 
-	conn     *ami.Conn // nil while there is no link
+	conn     *ami.Conn   // nil while there is no link
+	mayAct   func() bool // whether this process may act for the PBX, by the lease of the link
 	emit     pbx.Emit
 	channels map[string]*channel   // by Uniqueid
 	bridges  map[string][]*channel // by Uniqueid of the bridge
@@ -179,10 +180,19 @@ func (d *Driver) done() { <-d.turn }
 // do has an action carried out for a command. Class and value are what a
 // refusal means.
 func (d *Driver) do(ctx context.Context, class csta.ErrorClass, value, action string, pairs ...string) error {
-	if _, err := d.conn.Do(ctx, ami.NewAction(action, pairs...)); err != nil {
+	if err := d.act(ctx, action, pairs...); err != nil {
 		return refusal(err, class, value)
 	}
 	return nil
+}
+
+// act has an action carried out that changes something at the PBX.
+func (d *Driver) act(ctx context.Context, action string, pairs ...string) error {
+	if err := pbx.CheckLease(ctx); err != nil {
+		return err
+	}
+	_, err := d.conn.Do(ctx, ami.NewAction(action, pairs...))
+	return err
 }
 
 // helpTime bounds what the driver does at the PBX by itself, between events.
@@ -191,9 +201,9 @@ const helpTime = 2 * time.Second
 // help has an action carried out that nobody waits for. That the channel is
 // gone already is as good.
 func (d *Driver) help(action string, pairs ...string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), helpTime)
+	ctx, cancel := context.WithTimeout(pbx.WithLease(context.Background(), d.mayAct), helpTime)
 	defer cancel()
-	_, err := d.conn.Do(ctx, ami.NewAction(action, pairs...))
+	err := d.act(ctx, action, pairs...)
 	if err != nil {
 		d.log.Debug("not done", "action", action, "error", err)
 	}

@@ -59,7 +59,7 @@ func replay(t *testing.T, file string) string {
 	script := strings.TrimSpace(string(text)) + "\n\nEvent: Newchannel\nChannel: PJSIP/" + last + "-00000001\nChannelState: 4\nExten: 1\n" +
 		"Uniqueid: last\nLinkedid: last\n\n"
 	s := defaults()
-	s.Address, s.Secret = fakeAMI(t, strings.ReplaceAll(script, "\n", "\r\n")), "secret"
+	s.Address, s.Secret = fakeAMI(t, strings.ReplaceAll(script, "\n", "\r\n"), nil), "secret"
 	d, err := New(s, testLog(t))
 	if err != nil {
 		t.Fatal(err)
@@ -87,8 +87,9 @@ func replay(t *testing.T, file string) string {
 }
 
 // fakeAMI is a manager interface that has no channels at first and agrees to
-// everything. After the snapshot it writes the script.
-func fakeAMI(t *testing.T, script string) string {
+// everything. After the snapshot it writes the script. asked, if it is not nil, is
+// told each action.
+func fakeAMI(t *testing.T, script string, asked func(action string)) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +116,9 @@ func fakeAMI(t *testing.T, script string) string {
 			case "ActionID":
 				id = value
 			case "":
+				if asked != nil {
+					asked(action)
+				}
 				if action == "Status" {
 					fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nEventList: start\r\n\r\n", id)
 					fmt.Fprintf(conn, "Event: StatusComplete\r\nActionID: %s\r\nEventList: Complete\r\n\r\n%s", id, script)
@@ -132,7 +136,7 @@ func fakeAMI(t *testing.T, script string) string {
 func TestBadPBX(t *testing.T) {
 	t.Parallel()
 	s := defaults()
-	s.Address, s.Secret = fakeAMI(t, "no event at all"), "secret"
+	s.Address, s.Secret = fakeAMI(t, "no event at all", nil), "secret"
 	d, err := New(s, testLog(t))
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func (d *Driver) takeStock(ctx context.Context, conn *ami.Conn, emit pbx.Emit) (
 	if err != nil {
 		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
 	}
-	d.conn = conn
+	d.conn, d.mayAct = conn, func() bool { return pbx.CheckLease(ctx) == nil }
 	defer func() {
 		if err != nil {
 			d.conn = nil
