@@ -29,7 +29,7 @@ const prefix = "RCC"
 // of it. All are read as text, so that every mistake can be reported at once
 // and without showing a secret.
 type settings struct {
-	SIPListen             string `split_words:"true" default:"udp://127.0.0.1:5060,tcp://127.0.0.1:5060" desc:"listeners; tls://host:5061 needs the certificate below"`
+	SIPListen             string `split_words:"true" default:"udp://127.0.0.1:5060,tcp://127.0.0.1:5060" desc:"listeners; tls://host:5061 needs the certificate below; off: none"`
 	SIPAdvertise          string `split_words:"true" desc:"host[:port] for Contact and Via where the listening address is not the reachable one"`
 	SIPPeers              string `split_words:"true" desc:"addresses, CIDRs and names that may talk to us, or any; a listener beyond loopback with no peers, client CA or passwords refuses to start"`
 	SIPTlsCert            string `split_words:"true" desc:"path of the PEM certificate chain; read again when it changes"`
