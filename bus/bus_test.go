@@ -659,6 +659,9 @@ func TestServerOutage(t *testing.T) {
 			t.Errorf("after the outage: %v, %d calls", err, l.pbx.made.Load())
 		}
 	}
+	// The directory is followed again, too: the adapter is not taken for dead.
+	time.Sleep(2 * entryLife)
+	r.want(t, "link false", "Delivered a alerting", "link true")
 	l.stop()
 	l.ears.Close()
 }

@@ -114,42 +114,79 @@ func (c *Client) Listen(ctx context.Context) (*Subscription, error) {
 	if err := s.events.SetPendingLimits(1<<19, 256<<20); err != nil {
 		return nil, err
 	}
-	adapters, err := openAdapters(ctx, c.conn)
-	if err != nil {
-		return nil, err
-	}
-	if s.directory, err = adapters.WatchAll(ctx); err != nil {
-		return nil, err
-	}
 	status := c.conn.StatusChanged(nats.CONNECTED, nats.RECONNECTING)
-	for e := range s.directory.Updates() {
-		if e == nil {
-			break // all that was there is read
-		}
-		c.entry(e)
+	if err := s.watchDirectory(ctx); err != nil {
+		return nil, err
 	}
 	if err := c.conn.FlushTimeout(answerTime); err != nil {
 		return nil, err
 	}
+	s.running.Go(func() { c.housekeep(ctx, s, status) })
+	ok = true
+	return s, nil
+}
+
+// watchDirectory reads what the directory has, and follows it from then on, in the
+// place of a watch before.
+func (s *Subscription) watchDirectory(ctx context.Context) error {
+	s.replace(nil)
+	opening, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	adapters, err := openAdapters(opening, s.c.conn)
+	if err != nil {
+		return err
+	}
+	w, err := adapters.WatchAll(ctx)
+	if err != nil {
+		return err
+	}
+	s.replace(w)
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return errors.New("bus: the directory is not told")
+			case e != nil:
+				s.c.entry(e)
+				continue
+			}
+		case <-opening.Done():
+			return context.Cause(opening)
+		}
+		break // all that was there is read
+	}
 	s.running.Go(func() {
-		for e := range s.directory.Updates() {
+		for e := range w.Updates() {
 			if e != nil {
-				c.entry(e)
+				s.c.entry(e)
 			}
 		}
 	})
-	s.running.Go(func() { c.housekeep(ctx, status) })
-	ok = true
-	return s, nil
+	if ctx.Err() != nil {
+		s.replace(nil) // whoever closes may not have seen it
+	}
+	return nil
 }
 
 // A Subscription is a client's open ears.
 type Subscription struct {
 	c         *Client
 	events    *nats.Subscription
+	mu        sync.Mutex
 	directory jetstream.KeyWatcher
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
+}
+
+// replace ends the watch of the directory, and takes another in its place.
+func (s *Subscription) replace(w jetstream.KeyWatcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.directory != nil {
+		_ = s.directory.Stop()
+	}
+	s.directory = w
 }
 
 // Close ends it and waits until no watcher is called any more.
@@ -161,16 +198,17 @@ func (s *Subscription) Close() {
 	if s.events != nil {
 		_ = s.events.Unsubscribe()
 	}
-	if s.directory != nil {
-		_ = s.directory.Stop()
-	}
+	s.replace(nil)
 	s.running.Wait()
 	s.c.work.Wait()
 }
 
 // housekeep notices a lost connection to the bus and adapters that were killed,
-// and repeats what adapters must be told.
-func (c *Client) housekeep(ctx context.Context, status chan nats.Status) {
+// and repeats what adapters must be told. A connection that came back may be to a
+// server that was restarted, and whose watches are silent for long before they say
+// so: the directory is watched anew.
+func (c *Client) housekeep(ctx context.Context, s *Subscription, status chan nats.Status) {
+	deaf := false
 	watches, entries := time.NewTicker(watchRenewal), time.NewTicker(renewal)
 	defer watches.Stop()
 	defer entries.Stop()
@@ -178,11 +216,12 @@ func (c *Client) housekeep(ctx context.Context, status chan nats.Status) {
 		select {
 		case <-ctx.Done():
 			return
-		case s, ok := <-status:
+		case now, ok := <-status:
 			if !ok {
 				return
 			}
-			c.connection(s == nats.CONNECTED)
+			deaf = true
+			c.connection(now == nats.CONNECTED)
 		case <-watches.C:
 			c.renewWatches()
 		case <-c.renew:
@@ -191,6 +230,12 @@ func (c *Client) housekeep(ctx context.Context, status chan nats.Status) {
 			c.routeAgain()
 		case <-entries.C:
 			c.expire()
+		}
+		if deaf && c.conn.IsConnected() {
+			err := s.watchDirectory(ctx)
+			if deaf = err != nil; deaf && ctx.Err() == nil {
+				c.log.Debug("directory not watched", "error", err)
+			}
 		}
 	}
 }
@@ -411,11 +456,14 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 	if err != nil {
 		return Line{}, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err)
 	}
+	// What a driver offers may depend on what its PBX has told it: an answer from
+	// before the link was up is none.
+	up := c.linked()
 	name, info, err := c.route(ctx, canonical)
 	switch {
 	case err != nil:
 		return Line{}, err
-	case info == nil || !c.answers(name):
+	case info == nil || !up[name]:
 		return Line{}, errAway(name)
 	}
 	features, err := c.features(info.Features)
@@ -425,12 +473,15 @@ func (c *Client) Line(ctx context.Context, number string) (Line, error) {
 	return Line{PBX: name, Number: canonical, Device: info.Device, Local: info.Local, Features: features}, nil
 }
 
-// answers reports whether the adapter of the PBX says that its link is up.
-func (c *Client) answers(pbxName string) bool {
+// linked returns the PBXs of which their adapters say that the link is up.
+func (c *Client) linked() map[string]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	x := c.pbxs[pbxName]
-	return x.up || x.entry.Link == pbx.StatusNormal
+	up := map[string]bool{}
+	for name, x := range c.pbxs {
+		up[name] = x.up || x.served && x.entry.Link == pbx.StatusNormal
+	}
+	return up
 }
 
 // route finds the PBX of a line, and what it says of the line: nil where it cannot
