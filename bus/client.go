@@ -62,6 +62,8 @@ type Client struct {
 	renew  chan struct{}   // a digit plan changed: what is watched is to be told anew
 	lines  chan struct{}   // what lines a PBX serves changed: what is watched may be another's
 	unsure bool            // of a watched line it could not be told whose it is
+	live   context.Context // ends when the connection to the bus is lost
+	die    context.CancelFunc
 	work   sync.WaitGroup  // snapshots under way
 	ctx    context.Context // of what the client does by itself; ends with Close
 }
@@ -90,7 +92,9 @@ type exchange struct {
 
 // NewClient returns a client on the connection, which stays the caller's.
 func NewClient(conn *nats.Conn, log *slog.Logger) *Client {
-	return &Client{conn: conn, log: log, gateway: nuid.Next(), renew: make(chan struct{}, 1), lines: make(chan struct{}, 1), pbxs: map[string]*exchange{}, known: map[string]*csta.GetCSTAFeaturesResponse{}}
+	c := &Client{conn: conn, log: log, gateway: nuid.Next(), renew: make(chan struct{}, 1), lines: make(chan struct{}, 1), pbxs: map[string]*exchange{}, known: map[string]*csta.GetCSTAFeaturesResponse{}}
+	c.live, c.die = context.WithCancel(context.Background())
+	return c
 }
 
 // Listen subscribes to events and reads the directory, and returns when both
@@ -121,7 +125,25 @@ func (c *Client) Listen(ctx context.Context) (*Subscription, error) {
 	if err := c.conn.FlushTimeout(answerTime); err != nil {
 		return nil, err
 	}
-	s.running.Go(func() { c.housekeep(ctx, s, status) })
+	again := make(chan struct{}, 1)
+	s.running.Go(func() { c.housekeep(ctx, s, again) })
+	s.running.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now, ok := <-status:
+				if !ok {
+					return
+				}
+				c.connection(now == nats.CONNECTED)
+				select {
+				case again <- struct{}{}:
+				default:
+				}
+			}
+		}
+	})
 	ok = true
 	return s, nil
 }
@@ -193,6 +215,7 @@ func (s *Subscription) replace(w jetstream.KeyWatcher) {
 func (s *Subscription) Close() {
 	s.c.mu.Lock()
 	s.c.closed = true
+	s.c.die()
 	s.c.mu.Unlock()
 	s.cancel()
 	if s.events != nil {
@@ -203,11 +226,11 @@ func (s *Subscription) Close() {
 	s.c.work.Wait()
 }
 
-// housekeep notices a lost connection to the bus and adapters that were killed,
-// and repeats what adapters must be told. A connection that came back may be to a
+// housekeep notices adapters that were killed, and repeats what adapters must be
+// told. A connection that came back may be to a
 // server that was restarted, and whose watches are silent for long before they say
 // so: the directory is watched anew.
-func (c *Client) housekeep(ctx context.Context, s *Subscription, status chan nats.Status) {
+func (c *Client) housekeep(ctx context.Context, s *Subscription, again chan struct{}) {
 	deaf := false
 	watches, entries := time.NewTicker(watchRenewal), time.NewTicker(renewal)
 	defer watches.Stop()
@@ -216,12 +239,8 @@ func (c *Client) housekeep(ctx context.Context, s *Subscription, status chan nat
 		select {
 		case <-ctx.Done():
 			return
-		case now, ok := <-status:
-			if !ok {
-				return
-			}
+		case <-again:
 			deaf = true
-			c.connection(now == nats.CONNECTED)
 		case <-watches.C:
 			c.renewWatches()
 		case <-c.renew:
@@ -243,6 +262,10 @@ func (c *Client) housekeep(ctx context.Context, s *Subscription, status chan nat
 func (c *Client) connection(up bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !up {
+		c.die()
+		c.live, c.die = context.WithCancel(context.Background())
+	}
 	for _, x := range c.pbxs {
 		x.stale = true
 		if !up {
@@ -605,6 +628,9 @@ func (c *Client) perform(ctx context.Context, l Line, req csta.Message) (resp cs
 		m.Header.Set(headerDevice, l.Local)
 	}
 	reply, err := c.request(ctx, l.PBX, m)
+	if !acts(req) && errors.Is(err, &csta.Error{Class: csta.PrivateError, Value: "uncertain"}) {
+		return nil, 0, errAway(l.PBX) // it may be asked again
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -623,7 +649,13 @@ func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg) (*nats.Ms
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	m.Header.Set(headerDeadline, strconv.FormatInt(deadline.UnixMilli(), 10))
-	reply, err := c.conn.RequestMsgWithContext(ctx, m)
+	c.mu.Lock()
+	live := c.live
+	c.mu.Unlock()
+	asking, forget := context.WithCancel(ctx)
+	defer forget()
+	defer context.AfterFunc(live, forget)() // the question or its answer is lost with the connection
+	reply, err := c.conn.RequestMsgWithContext(asking, m)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		c.mu.Lock()
@@ -637,6 +669,8 @@ func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg) (*nats.Ms
 	case err != nil && ctx.Err() != nil:
 		// The adapter does not execute it any more, but may have begun to.
 		return nil, csta.Errorf(csta.PrivateError, "uncertain", "PBX %s did not answer in time", pbx)
+	case err != nil && live.Err() != nil:
+		return nil, csta.Errorf(csta.PrivateError, "uncertain", "the bus was lost before PBX %s answered", pbx)
 	case err != nil:
 		return nil, csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "bus: %v", err)
 	}
