@@ -17,6 +17,7 @@ const (
 	causeDND           csta.EventCause = "doNotDisturb"
 	causeMakeCall      csta.EventCause = "makeCall"
 	causeTransfer      csta.EventCause = "transfer"
+	causeConference    csta.EventCause = "conference"
 	causeSingleStep    csta.EventCause = "singleStepTransfer"
 	causeConsultation  csta.EventCause = "consultation"
 	causeAlternate     csta.EventCause = "alternate"

@@ -53,7 +53,8 @@ func (ch *channel) party() pbx.Party {
 }
 
 // A hold is one that the PBX makes for a phone: the peer waits with music, the
-// holder's one leg waits in silence or is in another call meanwhile.
+// holder's one leg waits in silence or is in another call meanwhile. Of a
+// conference there is no peer: the others go on.
 type hold struct {
 	call         string
 	holder, peer *channel
@@ -67,6 +68,7 @@ type callState struct {
 	members map[*channel]bool // channels that are active in it
 	holds   []*hold
 
+	room   bool            // the parties meet in a conference
 	target string          // number that is being dialled
 	cause  csta.EventCause // of the next Delivered, where it is no new call
 	caller bool            // the model knows who calls
@@ -97,6 +99,7 @@ func (d *Driver) forget() {
 	d.channels = map[string]*channel{}
 	d.bridges = map[string][]*channel{}
 	d.states = map[string]*callState{}
+	d.additions = map[string]*addition{}
 	d.timers = nil
 }
 
@@ -199,9 +202,11 @@ func (c *callState) holdOf(device string) *hold {
 func (d *Driver) addHold(call string, holder, peer *channel) *hold {
 	h := &hold{call: call, holder: holder, peer: peer}
 	d.enter(holder, "")
-	d.enter(peer, call)
 	holder.holds = append(holder.holds, h)
-	peer.heldBy = h
+	if peer != nil {
+		d.enter(peer, call)
+		peer.heldBy = h
+	}
 	c := d.callOf(call)
 	c.holds = append(c.holds, h)
 	return h
@@ -209,7 +214,9 @@ func (d *Driver) addHold(call string, holder, peer *channel) *hold {
 
 func (d *Driver) dropHold(h *hold) {
 	h.holder.holds = slices.DeleteFunc(h.holder.holds, func(o *hold) bool { return o == h })
-	h.peer.heldBy = nil
+	if h.peer != nil {
+		h.peer.heldBy = nil
+	}
 	if c := d.states[h.call]; c != nil {
 		c.holds = slices.DeleteFunc(c.holds, func(o *hold) bool { return o == h })
 	}
@@ -229,10 +236,10 @@ func (d *Driver) bridged(ch *channel, bridge string) {
 	}
 }
 
-// far returns the channel that ch talks with: the other one in a bridge of two.
+// far returns the channel that ch talks with: the other one in a bridge of two, which is no conference.
 func (d *Driver) far(ch *channel) *channel {
 	both := d.bridges[ch.bridge]
-	if ch.bridge == "" || len(both) != 2 {
+	if ch.bridge == "" || len(both) != 2 || d.inRoom(ch) {
 		return nil
 	}
 	if both[0] == ch {
@@ -259,13 +266,12 @@ func (d *Driver) leave(ch *channel, cause csta.EventCause) {
 // the model has none.
 func (d *Driver) sweep(call string, cause csta.EventCause) {
 	c := d.states[call]
-	if c == nil || len(c.holds) > 0 {
+	if c == nil {
 		return
 	}
-	for ch := range c.members {
-		if !ch.local {
-			return
-		}
+	if len(c.holds) > 0 || len(c.parties()) > 0 {
+		d.lone(c, cause)
+		return
 	}
 	d.settle(c)
 	d.calls.Ended(call, cause)

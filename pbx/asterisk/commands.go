@@ -79,13 +79,16 @@ func (d *Driver) underway(id csta.ConnectionID) bool {
 		return false
 	}
 	if h := d.states[id.CallID].holdOf(ch.device); h != nil {
-		return !h.arrived
+		return h.peer != nil && !h.arrived
 	}
 	if ch.heldBy != nil {
 		return !ch.heldBy.arrived
 	}
 	// The caller's channel is up a moment after that of who answers: neither may be told to be alone meanwhile.
 	_, _, err := d.calls.Require(id, "invalidConnectionState", pbx.Connected)
+	if d.inRoom(ch) {
+		return err == nil && ch.call == id.CallID && ch.bridge == ""
+	}
 	return err == nil && ch.call == id.CallID && d.far(ch) == nil && (ch.dialled || d.answered(d.states[ch.call], ch))
 }
 

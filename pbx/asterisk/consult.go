@@ -32,14 +32,20 @@ func (d *Driver) consultationCall(ctx context.Context, req *csta.ConsultationCal
 	return &csta.ConsultationCallResponse{InitiatedCall: csta.Connection(id, req.ExistingCall.DeviceID.ID)}, nil
 }
 
-// consult has a leg dial the number in a new call. The far end of the call that it is in
-// now, if any, is put on hold in the same step.
+// consult has a leg dial the number in a new call. The call that it is in now, if any, is put on hold in the
+// same step: its far end, or the leg's place in a conference.
 func (d *Driver) consult(ctx context.Context, ch, far *channel, id, number string) error {
 	if err := d.reachable(ctx, number, "invalidCalledDeviceID"); err != nil {
 		return err
 	}
 	call, before := ch.call, ch.marked
 	moves := []move{{ch, d.consultContext, number}}
+	room := d.inRoom(ch)
+	if room {
+		if err := d.markAway(ctx, ch, call); err != nil {
+			return err
+		}
+	}
 	if far != nil {
 		if err := d.markHeld(ctx, call, ch, far); err != nil {
 			return err
@@ -53,9 +59,12 @@ func (d *Driver) consult(ctx context.Context, ch, far *channel, id, number strin
 		if far != nil {
 			d.unmark(ch, far)
 		}
+		if room {
+			d.settleHolds(ch)
+		}
 		return err
 	}
-	if far != nil {
+	if far != nil || room {
 		d.addHold(call, ch, far)
 		d.calls.Held(call, ch.device, causeConsultation)
 	}
@@ -83,12 +92,12 @@ func (d *Driver) alternateCall(ctx context.Context, req *csta.AlternateCall) (*c
 		switch {
 		case err != nil:
 			return err
-		case d.far(active) == nil:
+		case d.far(active) == nil && !d.inRoom(active):
 			return csta.Errorf(csta.StateIncompatibility, "invalidActiveConnectionState", "%s is not connected to one other party", req.ActiveCall)
 		case h == nil && d.talk.match(active.device):
 			return d.alternateAtPhone(ctx, ch, active, req.ActiveCall)
 		case h != nil && ch == active:
-			return d.retrieve(ctx, h, d.far(active))
+			return d.retrieve(ctx, h, true)
 		}
 		return errTwoLegs
 	}, req.HeldCall, req.ActiveCall)
@@ -164,7 +173,7 @@ func (d *Driver) reconnectCall(ctx context.Context, req *csta.ReconnectCall) (*c
 		if h == nil {
 			return d.notify(ctx, ch, "talk")
 		}
-		return d.retrieve(ctx, h, nil)
+		return d.retrieve(ctx, h, false)
 	}, req.HeldCall) // the active one may still ring
 	if err != nil {
 		return nil, err
@@ -176,7 +185,7 @@ func (d *Driver) reconnectCall(ctx context.Context, req *csta.ReconnectCall) (*c
 func (d *Driver) reconnect(ctx context.Context, h *hold) error {
 	ch := h.holder
 	far := d.far(ch)
-	if err := d.retrieve(ctx, h, nil); err != nil {
+	if err := d.retrieve(ctx, h, false); err != nil {
 		return err
 	}
 	if far != nil {

@@ -30,7 +30,12 @@ func (d *Driver) newchannel(f ami.Fields) {
 	d.enter(ch, strings.Clone(call))
 	ch.state, _ = strconv.Atoi(f.Get("ChannelState"))
 	if m := d.making[id]; m != nil {
-		ch.originated, ch.calls = true, true
+		if m.into != nil {
+			d.enter(ch, m.into.call)
+			d.additions[ch.id] = m.into
+		} else {
+			ch.originated, ch.calls = true, true
+		}
 		d.callOf(ch.call).target = m.number
 		m.answer(nil)
 		delete(d.making, ch.id)
@@ -138,6 +143,9 @@ func (d *Driver) originateResponse(f ami.Fields) {
 		}
 		d.prompted(ch, c)
 	}
+	if ch := d.channels[id]; ch != nil && d.additions[id] != nil && ch.call != "" && f.Get("Response") == "Success" {
+		d.notAParty(ch)
+	}
 	if d.making[id] == nil {
 		id = f.Get("ActionID")
 	}
@@ -214,6 +222,7 @@ func (d *Driver) newstate(ch *channel, f ami.Fields) {
 		d.prompted(ch, c)
 	case ch.dialled:
 		d.calls.Established(c.id, ch.party(), pbx.CauseNewCall)
+		d.added(ch)
 	case ch.calls && !d.answered(c, ch):
 		d.appAnswers(ch)
 	}

@@ -37,17 +37,18 @@ type Driver struct {
 	calls *pbx.Calls
 	turn  chan struct{} // holds a token while somebody has the turn; guards all below
 
-	conn     *ami.Conn   // nil while there is no link
-	mayAct   func() bool // whether this process may act for the PBX, by the lease of the link
-	emit     pbx.Emit
-	channels map[string]*channel   // by Uniqueid
-	bridges  map[string][]*channel // by Uniqueid of the bridge
-	states   map[string]*callState // by callID
-	making   map[string]*making    // by callID, until the PBX has said that it calls the phone
-	timers   []timer               // in order
-	moved    chan struct{}         // closed, and made anew, when a channel arrives where it was sent
-	features map[string]features   // of watched lines, and those that were set
-	watched  map[string]bool
+	conn      *ami.Conn   // nil while there is no link
+	mayAct    func() bool // whether this process may act for the PBX, by the lease of the link
+	emit      pbx.Emit
+	channels  map[string]*channel   // by Uniqueid
+	bridges   map[string][]*channel // by Uniqueid of the bridge
+	states    map[string]*callState // by callID
+	making    map[string]*making    // by callID, until the PBX has said that it calls the phone
+	timers    []timer               // in order
+	additions map[string]*addition  // by Uniqueid of the Local channel by which the party is called
+	moved     chan struct{}         // closed, and made anew, when a channel arrives where it was sent
+	features  map[string]features   // of watched lines, and those that were set
+	watched   map[string]bool
 }
 
 // New returns a driver with the settings, or all their mistakes. It opens
@@ -76,6 +77,9 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.transferCall)
 	csta.Handle(m, d.singleStepTransferCall)
 	csta.Handle(m, d.deflectCall)
+	csta.Handle(m, d.conferenceCall)
+	csta.Handle(m, d.singleStepConferenceCall)
+	csta.Handle(m, d.clearCall)
 	csta.Handle(m, d.getForwarding)
 	csta.Handle(m, d.setForwarding)
 	csta.Handle(m, d.getDoNotDisturb)
@@ -85,7 +89,7 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.snapshotDevice)
 	csta.Handle(m, d.snapshotCall)
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
-		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{},
+		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
 		&csta.ConnectionClearedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
 }
 

@@ -13,7 +13,7 @@ func (d *Driver) gone(ch *channel, cause csta.EventCause) {
 	c := d.states[ch.call]
 	switch {
 	case c == nil:
-	case ch.dialled && !ch.up() && ch.outcome != "" && d.lastTried(c, ch):
+	case ch.dialled && !ch.up() && ch.outcome != "" && !c.room && d.lastTried(c, ch):
 		// What becomes of it is up to the dialplan.
 		party, why := ch.party(), ch.outcome
 		ch.dialled = false
@@ -37,6 +37,10 @@ func (d *Driver) gone(ch *channel, cause csta.EventCause) {
 	for _, h := range slices.Clone(ch.holds) {
 		d.dropHold(h)
 		d.calls.Cleared(h.call, ch.device, cause)
+		if h.peer == nil {
+			d.sweep(h.call, cause)
+			continue
+		}
 		d.drop(h.peer)
 	}
 	if h := ch.heldBy; h != nil {

@@ -99,6 +99,7 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 		}
 		d.gone(ch, cause)
 		delete(d.channels, ch.id)
+		delete(d.additions, ch.id)
 		if ch.other != nil {
 			ch.other.other = nil
 		}

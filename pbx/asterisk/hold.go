@@ -27,6 +27,9 @@ func (d *Driver) holdCall(ctx context.Context, req *csta.HoldCall) (*csta.HoldCa
 		if ch, err = d.connected(id, "invalidConnectionState"); err != nil {
 			return err
 		}
+		if d.inRoom(ch) {
+			return d.stepOut(ctx, ch, pbx.CauseNormal, move{ch, d.holdContext, "holder"})
+		}
 		return d.hold(ctx, ch)
 	}, id)
 	if err != nil {
@@ -36,13 +39,13 @@ func (d *Driver) holdCall(ctx context.Context, req *csta.HoldCall) (*csta.HoldCa
 }
 
 // connected returns the channel of a connection that is connected, and to
-// one other party.
+// one other party or a conference.
 func (d *Driver) connected(id csta.ConnectionID, value string) (*channel, error) {
 	if _, _, err := d.calls.Require(id, value, pbx.Connected); err != nil {
 		return nil, err
 	}
 	ch, err := d.leg(id)
-	if err == nil && (ch.call != id.CallID || d.far(ch) == nil) {
+	if err == nil && (ch.call != id.CallID || d.far(ch) == nil && !d.inRoom(ch)) {
 		err = csta.Errorf(csta.StateIncompatibility, value, "%s is not connected to one other party", id)
 	}
 	return ch, err
@@ -145,7 +148,7 @@ func (d *Driver) retrieveCall(ctx context.Context, req *csta.RetrieveCall) (*cst
 		case ch.call != "":
 			return csta.Errorf(csta.StateIncompatibility, "connectedCallExists", "the phone's one leg is in call %s: alternate, reconnect or transfer", ch.call)
 		}
-		return d.retrieve(ctx, h, nil)
+		return d.retrieve(ctx, h, false)
 	}, id)
 	if err != nil {
 		return nil, err
@@ -174,38 +177,53 @@ func (d *Driver) held(id csta.ConnectionID, value string) (*channel, *hold, erro
 	return ch, h, nil
 }
 
-// retrieve connects the leg with the held party again. With away, the party
-// that the leg talks with is put on hold in the same step.
-func (d *Driver) retrieve(ctx context.Context, h *hold, away *channel) error {
+// retrieve connects the leg with the held party, or the conference, again. The
+// call that it is active in is put on hold in the same step, if hold is set.
+func (d *Driver) retrieve(ctx context.Context, h *hold, hold bool) error {
 	ch := h.holder
 	if h.mutual {
-		if away != nil {
+		if hold {
 			return csta.Errorf(csta.StateIncompatibility, "invalidHeldConnectionState", "the held party has the call on hold, too")
 		}
 		return d.swap(ctx, h)
 	}
-	if err := d.set(ctx, ch, "RCC_PEER", h.peer.name); err != nil {
-		return err
+	moves := []move{{ch, d.conferenceContext, roomOf(h.call)}}
+	if h.peer != nil {
+		if err := d.set(ctx, ch, "RCC_PEER", h.peer.name); err != nil {
+			return err
+		}
+		moves[0] = move{ch, d.holdContext, "join"}
 	}
-	moves := []move{{ch, d.holdContext, "join"}}
-	if away != nil {
+	var away *channel // nil of a conference
+	switch {
+	case !hold:
+	case d.inRoom(ch):
+		if err := d.markAway(ctx, ch, ch.call); err != nil {
+			return err
+		}
+	default:
+		away = d.far(ch)
 		if err := d.markHeld(ctx, ch.call, ch, away); err != nil {
 			return err
 		}
 		moves = append(moves, move{away, d.holdContext, "held"})
 	}
-	if err := d.unhold(ctx, h); err != nil {
-		return err
+	if h.peer != nil {
+		if err := d.unhold(ctx, h); err != nil {
+			return err
+		}
 	}
 	before := ch.marked
 	d.mark(ch, h.call)
 	if err := d.redirect(ctx, "noHeldCall", moves...); err != nil {
 		d.mark(ch, before)
-		d.rehold(h)
+		if h.peer != nil {
+			d.rehold(h)
+		}
 		return err
 	}
 	cause := pbx.CauseNormal
-	if away != nil {
+	if hold {
 		cause = causeAlternate
 		call := ch.call
 		d.addHold(call, ch, away)
@@ -214,7 +232,10 @@ func (d *Driver) retrieve(ctx context.Context, h *hold, away *channel) error {
 	d.leave(ch, pbx.CauseNormalClearing) // of a call that it was in meanwhile
 	d.dropHold(h)
 	d.enter(ch, h.call)
-	if len(ch.holds) == 0 {
+	switch {
+	case h.peer == nil || hold && away == nil:
+		d.settleHolds(ch)
+	case len(ch.holds) == 0:
 		d.note(ch, "RCC_HELD", "")
 	}
 	d.calls.Retrieved(h.call, ch.device, cause)

@@ -15,6 +15,7 @@ import (
 // A making is a MakeCall that waits for the PBX to call the phone.
 type making struct {
 	number string
+	into   *addition // nil: a new call
 	err    error
 	done   chan struct{} // closed when err is what became of it
 }
@@ -22,6 +23,16 @@ type making struct {
 func (m *making) answer(err error) {
 	m.err = err
 	close(m.done)
+}
+
+// wait waits for what becomes of it.
+func (m *making) wait(ctx context.Context) error {
+	select {
+	case <-m.done:
+		return m.err
+	case <-ctx.Done():
+		return csta.Errorf(csta.PrivateError, "uncertain", "the PBX has not said that it calls the phone")
+	}
 }
 
 // newCallID returns the callID of the call that a command makes. The same
@@ -53,15 +64,10 @@ func (d *Driver) makeCall(ctx context.Context, req *csta.MakeCall) (*csta.MakeCa
 	if err != nil || m == nil {
 		return resp, err
 	}
-	select {
-	case <-m.done:
-		if m.err != nil {
-			return nil, m.err
-		}
-		return resp, nil
-	case <-ctx.Done():
-		return nil, csta.Errorf(csta.PrivateError, "uncertain", "the PBX has not said that it calls the phone")
+	if err := m.wait(ctx); err != nil {
+		return nil, err
 	}
+	return resp, nil
 }
 
 // originate has its turn. It returns what to wait for, nil if nothing.
@@ -147,6 +153,9 @@ func (d *Driver) clearConnection(ctx context.Context, req *csta.ClearConnection)
 		switch {
 		case ch.call == id.CallID && len(ch.holds) > 0:
 			return d.back(ctx, ch)
+		case ch.call != id.CallID && h != nil && h.peer == nil && (ch.call != "" || len(ch.holds) > 1):
+			d.giveUp(h, pbx.CauseNormalClearing)
+			return nil
 		case ch.call != id.CallID && h != nil && (ch.call != "" || len(ch.holds) > 1):
 			ch = h.peer // the leg is in another call, or needed for one: only the held party goes
 		}

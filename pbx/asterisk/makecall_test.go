@@ -208,7 +208,7 @@ func TestClearRinging(t *testing.T) {
 // Without a link nothing is done, and everything says so.
 func TestNoLink(t *testing.T) {
 	t.Parallel()
-	d, err := New(Settings{Address: "127.0.0.1:1", User: "u", Secret: "s", Context: "phones", HoldContext: "h", ConsultContext: "c",
+	d, err := New(Settings{Address: "127.0.0.1:1", User: "u", Secret: "s", Context: "phones", HoldContext: "h", ConsultContext: "c", ConferenceContext: "r",
 		Technology: "PJSIP", Endpoint: "{line}", Endpoints: "*", TalkEvent: "*", AutoAnswerHeader: "Call-Info: x", RingTime: "30s", Features: "freepbx",
 		PollInterval: "0"}, testLog(t))
 	if err != nil {
@@ -222,6 +222,8 @@ func TestNoLink(t *testing.T) {
 		&csta.ClearConnection{ConnectionToBeCleared: id}, &csta.HoldCall{CallToBeHeld: id}, &csta.RetrieveCall{CallToBeRetrieved: id},
 		&csta.ConsultationCall{ExistingCall: id, ConsultedDevice: device("1002")}, &csta.AlternateCall{HeldCall: id, ActiveCall: id},
 		&csta.ReconnectCall{HeldCall: id, ActiveCall: id}, &csta.TransferCall{HeldCall: id, ActiveCall: id},
+		&csta.ConferenceCall{HeldCall: id, ActiveCall: id}, &csta.ClearCall{CallToBeCleared: id},
+		&csta.SingleStepConferenceCall{ActiveCall: id, DeviceToJoin: device("1002"), ParticipationType: "active"},
 		&csta.SingleStepTransferCall{ActiveCall: id, TransferredTo: device("1002")}, &csta.DeflectCall{CallToBeDiverted: id, NewDestination: device("1002")},
 		&csta.GetForwarding{Device: device("1001")}, &csta.SetForwarding{Device: device("1001")}, &csta.GetDoNotDisturb{Device: device("1001")},
 		&csta.SetDoNotDisturb{Device: device("1001")}, &csta.SnapshotDevice{SnapshotObject: device("1001")},

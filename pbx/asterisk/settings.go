@@ -12,33 +12,35 @@ import (
 // Settings are the variables of the driver, as text, named RCC_PBX_<NAME>_…
 // Their tags are read by whoever reads the environment.
 type Settings struct {
-	Address          string `split_words:"true" default:"127.0.0.1:5038" desc:"AMI of the Asterisk: host:port, or tls://host:port"`
-	User             string `split_words:"true" default:"rccgw" desc:"AMI user"`
-	Secret           string `split_words:"true" secret:"true" desc:"its secret"`
-	SecretFile       string `split_words:"true" desc:"path of a file with it"`
-	Context          string `split_words:"true" default:"phones" desc:"dialplan context in which the gateway dials; the global RCC_CONTEXT of the dialplan says the same"`
-	HoldContext      string `split_words:"true" default:"rcc-hold" desc:"dialplan context in which the two ends of a held call wait"`
-	ConsultContext   string `split_words:"true" default:"rcc-consult" desc:"dialplan context by which a phone with a held call dials another"`
-	Technology       string `split_words:"true" default:"PJSIP" desc:"channel technology of the phones"`
-	Endpoint         string `split_words:"true" default:"{line}" desc:"name of a line's endpoint, such as phone-{line}"`
-	Endpoints        string `split_words:"true" default:"X." desc:"lines whose endpoints are phones: 1001-1099, 20XX, X. for all digits, *; any other endpoint is a trunk"`
-	TalkEvent        string `split_words:"true" desc:"lines whose phones honour NOTIFY talk and hold; read the warning in pbx/asterisk/README.md"`
-	AutoAnswer       string `split_words:"true" desc:"lines whose phones answer by themselves when the header below asks for it"`
-	AutoAnswerHeader string `split_words:"true" default:"Call-Info: <sip:rccgw>;answer-after=0" desc:"SIP header that asks a phone to answer by itself"`
-	RingTime         string `split_words:"true" default:"30s" desc:"how long the own phone rings for MakeCall"`
-	Features         string `split_words:"true" default:"asterisk" desc:"families of AstDB: asterisk (DND CF CFB CFNA) or freepbx (DND CF CFB CFU)"`
-	DndFamily        string `split_words:"true" desc:"family of do-not-disturb, where it is another"`
-	DndValue         string `split_words:"true" desc:"what is written there for on, where it is something else than 1, or YES with freepbx"`
-	ForwardFamily    string `split_words:"true" desc:"family of forwarding at once, where it is another"`
-	BusyFamily       string `split_words:"true" desc:"family of forwarding when busy, where it is another"`
-	NoAnswerFamily   string `split_words:"true" desc:"family of forwarding without an answer, where it is another"`
-	PollInterval     string `split_words:"true" default:"5s" desc:"how often forwarding and do-not-disturb of watched lines are looked up; 0: never"`
+	Address           string `split_words:"true" default:"127.0.0.1:5038" desc:"AMI of the Asterisk: host:port, or tls://host:port"`
+	User              string `split_words:"true" default:"rccgw" desc:"AMI user"`
+	Secret            string `split_words:"true" secret:"true" desc:"its secret"`
+	SecretFile        string `split_words:"true" desc:"path of a file with it"`
+	Context           string `split_words:"true" default:"phones" desc:"dialplan context in which the gateway dials; the global RCC_CONTEXT of the dialplan says the same"`
+	HoldContext       string `split_words:"true" default:"rcc-hold" desc:"dialplan context in which the two ends of a held call wait"`
+	ConsultContext    string `split_words:"true" default:"rcc-consult" desc:"dialplan context by which a phone with a held call dials another"`
+	ConferenceContext string `split_words:"true" default:"rcc-conference" desc:"dialplan context in which the parties of a conference meet"`
+	Technology        string `split_words:"true" default:"PJSIP" desc:"channel technology of the phones"`
+	Endpoint          string `split_words:"true" default:"{line}" desc:"name of a line's endpoint, such as phone-{line}"`
+	Endpoints         string `split_words:"true" default:"X." desc:"lines whose endpoints are phones: 1001-1099, 20XX, X. for all digits, *; any other endpoint is a trunk"`
+	TalkEvent         string `split_words:"true" desc:"lines whose phones honour NOTIFY talk and hold; read the warning in pbx/asterisk/README.md"`
+	AutoAnswer        string `split_words:"true" desc:"lines whose phones answer by themselves when the header below asks for it"`
+	AutoAnswerHeader  string `split_words:"true" default:"Call-Info: <sip:rccgw>;answer-after=0" desc:"SIP header that asks a phone to answer by itself"`
+	RingTime          string `split_words:"true" default:"30s" desc:"how long the own phone rings for MakeCall"`
+	Features          string `split_words:"true" default:"asterisk" desc:"families of AstDB: asterisk (DND CF CFB CFNA) or freepbx (DND CF CFB CFU)"`
+	DndFamily         string `split_words:"true" desc:"family of do-not-disturb, where it is another"`
+	DndValue          string `split_words:"true" desc:"what is written there for on, where it is something else than 1, or YES with freepbx"`
+	ForwardFamily     string `split_words:"true" desc:"family of forwarding at once, where it is another"`
+	BusyFamily        string `split_words:"true" desc:"family of forwarding when busy, where it is another"`
+	NoAnswerFamily    string `split_words:"true" desc:"family of forwarding without an answer, where it is another"`
+	PollInterval      string `split_words:"true" default:"5s" desc:"how often forwarding and do-not-disturb of watched lines are looked up; 0: never"`
 }
 
 // config is what the settings say.
 type config struct {
 	address, user, secret                string
 	context, holdContext, consultContext string
+	conferenceContext                    string
 	technology                           string
 	endpointPrefix, endpointSuffix       string
 	lines, talk, autoAnswer              patterns
@@ -64,7 +66,7 @@ func (m *mistakes) add(variable, value, format string, args ...any) {
 func (s Settings) config() (config, error) {
 	var m mistakes
 	c := config{address: s.Address, user: s.User, secret: s.Secret, context: s.Context, holdContext: s.HoldContext,
-		consultContext: s.ConsultContext, technology: s.Technology}
+		consultContext: s.ConsultContext, conferenceContext: s.ConferenceContext, technology: s.Technology}
 	scheme, host, ok := strings.Cut(s.Address, "://")
 	if !ok {
 		scheme, host = "tcp", s.Address
@@ -92,6 +94,7 @@ func (s Settings) config() (config, error) {
 	word("CONTEXT", s.Context)
 	word("HOLD_CONTEXT", s.HoldContext)
 	word("CONSULT_CONTEXT", s.ConsultContext)
+	word("CONFERENCE_CONTEXT", s.ConferenceContext)
 	word("TECHNOLOGY", s.Technology)
 	if c.endpointPrefix, c.endpointSuffix, ok = strings.Cut(s.Endpoint, "{line}"); !ok {
 		m.add("ENDPOINT", s.Endpoint, "has no {line} in it")

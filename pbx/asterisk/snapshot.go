@@ -15,7 +15,7 @@ import (
 
 // variables are what the snapshot wants to know of each channel. While Asterisk lists them it locks the channel,
 // so none may be one that waits for the channel's own thread, as those about RTP and SIP do: the two would wait for each other for ever.
-const variables = "RCC_CALL,RCC_CALLED,RCC_HOLD,CALLERID(pres),REDIRECTING(from-num)"
+const variables = "RCC_CALL,RCC_CALLED,RCC_HOLD,RCC_ROOMS,CALLERID(pres),REDIRECTING(from-num)"
 
 // takeStock finds out what there is at the PBX, reports what has changed since the last link, and opens
 // the driver for commands. Events up to since are older than the snapshot.
@@ -41,6 +41,9 @@ func (d *Driver) takeStock(ctx context.Context, conn *ami.Conn, emit pbx.Emit) (
 	d.emit = emit
 	calls := d.build(found)
 	d.calls.Sync(calls)
+	for _, id := range slices.Sorted(maps.Keys(d.states)) {
+		d.sweep(id, pbx.CauseNormal)
+	}
 	d.pollFeatures(ctx)
 	d.log.Info("snapshot", "channels", len(found), "calls", len(calls), "ami", conn.Version())
 	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
@@ -101,6 +104,9 @@ func (d *Driver) build(found []ami.Event) []pbx.Call {
 		}
 		if !it.in(d.holdContext, "holder") {
 			d.enter(ch, call)
+			if f.Get("Application") == "ConfBridge" && f.Get("Context") == d.conferenceContext {
+				d.callOf(call).room = true
+			}
 		}
 	}
 	d.findHolds(items)
@@ -143,7 +149,15 @@ func (d *Driver) findHolds(items map[string]*item) {
 		d.drop(it.channel)
 		d.enter(it.channel, "")
 	}
-	for _, it := range items {
+	for _, id := range slices.Sorted(maps.Keys(items)) {
+		it := items[id]
+		for _, call := range strings.Fields(it.vars["RCC_ROOMS"]) {
+			if c := d.states[call]; c != nil && c.room && it.call != call {
+				active := it.call
+				d.addHold(call, it.channel, nil)
+				d.enter(it.channel, active)
+			}
+		}
 		if it.in(d.holdContext, "holder") && len(it.holds) == 0 {
 			d.drop(it.channel)
 		}

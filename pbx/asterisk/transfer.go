@@ -28,6 +28,9 @@ func (d *Driver) transfer(ctx context.Context, held, active csta.ConnectionID, r
 		return err
 	}
 	one, first, err := d.partner(held, "invalidHeldConnectionState")
+	if d.conferring(held) || d.conferring(active) {
+		return d.transferInto(ctx, held, active, resp)
+	}
 	if err != nil {
 		return err
 	}
@@ -78,6 +81,27 @@ func (d *Driver) transfer(ctx context.Context, held, active csta.ConnectionID, r
 	return nil
 }
 
+// conferring reports whether the connection is one to a conference.
+func (d *Driver) conferring(id csta.ConnectionID) bool {
+	c := d.states[id.CallID]
+	return c != nil && c.room
+}
+
+// transferInto transfers calls of which one is a conference: it goes on without the device.
+func (d *Driver) transferInto(ctx context.Context, held, active csta.ConnectionID, resp *csta.TransferCallResponse) error {
+	if held.CallID == active.CallID {
+		return csta.Errorf(csta.StateIncompatibility, "invalidConnectionIDForActiveCall", "%s and %s are one call", held, active)
+	}
+	if _, _, err := d.calls.Require(active, "invalidActiveConnectionState", pbx.Connected, pbx.Hold); err != nil {
+		return err
+	}
+	result, to, err := d.meet(ctx, held, active, false)
+	if err == nil {
+		resp.TransferredCall = csta.Connection(result, to.device)
+	}
+	return err
+}
+
 // markAll keeps the call at all parties of a connection's call but its own.
 func (d *Driver) markAll(id csta.ConnectionID, call string) {
 	for ch := range d.callOf(id.CallID).members {
@@ -93,7 +117,7 @@ func (d *Driver) partner(id csta.ConnectionID, value string) (own, far *channel,
 	if own, err = d.leg(id); err != nil {
 		return nil, nil, err
 	}
-	if h := d.states[id.CallID].holdOf(own.device); h != nil {
+	if h := d.states[id.CallID].holdOf(own.device); h != nil && h.peer != nil {
 		return own, h.peer, nil
 	}
 	if far = d.far(own); far == nil || own.call != id.CallID {

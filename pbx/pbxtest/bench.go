@@ -126,6 +126,7 @@ const (
 	WithheldNumber    Ability = "calls without a number"
 	Link              Ability = "link that can be cut"
 	LinkWaiting       Ability = "who waits, after a lost link" // in an orbit or a queue
+	LinkParties       Ability = "who is in a conference, after a lost link"
 	Model             Ability = "view of the driver's model"
 	Engaged           Ability = "no call waiting" // a phone in a call is busy
 	HandLift          Ability = "hand: lift"

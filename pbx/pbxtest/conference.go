@@ -29,6 +29,7 @@ func conferenceScenarios() []scenario {
 		{name: "conference before answer", services: both, play: conferenceBeforeAnswer},
 		{name: "conference of calls in the wrong states", services: both, play: conferenceWrongStates},
 		{name: "link lost, conference", services: both, needs: []Ability{Link, HandConference, HandHangUp}, play: linkConference},
+		{name: "link lost in a conference", services: both, needs: []Ability{Link, LinkParties, HandHangUp}, play: linkInConference},
 		{name: "single-step conference", services: single, play: singleStepConference},
 		{name: "single-step conference, of which the maker leaves", services: single, play: singleStepMakerLeaves},
 		{name: "single-step conference, not answered", services: single, needs: []Ability{Impatient}, play: singleStepNotAnswered},
@@ -242,6 +243,23 @@ func linkConference(s *stage) {
 		}
 		s.hangsUp(s.A, call, s.B)
 	}
+}
+
+// A conference is still one after the link was lost, and can be held and left.
+func linkInConference(s *stage) {
+	call := s.three()
+	s.cut()
+	s.by("C", "hang up", s.C.Person.HangUp())
+	s.restore()
+	s.C.until("end of all calls", func() bool { return len(s.C.view.States()) == 0 })
+	s.agree(s.A, s.B, s.C)
+	s.hold(s.A, call, s.B)
+	s.cut()
+	s.restore()
+	s.agree(s.A, s.B)
+	ask(s.A, &csta.RetrieveCall{CallToBeRetrieved: s.A.conn(call, s.A)})
+	s.retrieved(s.A, call, s.B)
+	s.hangsUp(s.A, call, s.B)
 }
 
 // added has A's client add x to its call with B, and waits until x rings.

@@ -21,9 +21,10 @@ const (
 
 // Lacks are what a bench of these people has not got.
 var Lacks = map[pbxtest.Ability]string{
-	pbxtest.Engaged:    "the phones have call waiting",
-	pbxtest.HandPickUp: "the dialplan has no pick-up code",
-	pbxtest.Queue:      "the dialplan has no queue",
+	pbxtest.Engaged:        "the phones have call waiting",
+	pbxtest.HandConference: "the phones cannot mix voice",
+	pbxtest.HandPickUp:     "the dialplan has no pick-up code",
+	pbxtest.Queue:          "the dialplan has no queue",
 }
 
 // Person is who sits at the phone. Forwarding and do-not-disturb are set by the feature codes of the dialplan.
