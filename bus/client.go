@@ -62,8 +62,7 @@ type Client struct {
 	renew  chan struct{}   // a digit plan changed: what is watched is to be told anew
 	lines  chan struct{}   // what lines a PBX serves changed: what is watched may be another's
 	unsure bool            // of a watched line it could not be told whose it is
-	live   context.Context // ends when the connection to the bus is lost
-	die    context.CancelFunc
+	live   life            // of the connection to the bus: what was asked is lost with it
 	work   sync.WaitGroup  // snapshots under way
 	ctx    context.Context // of what the client does by itself; ends with Close
 }
@@ -85,6 +84,7 @@ type exchange struct {
 	taking bool                 // snapshots are being taken
 	follow map[string]*followed // by the PBX's device
 	links  map[LinkWatcher]struct{}
+	live   life // of its adapter: a question is not answered by another
 
 	calls       map[string]*watchedCall            // that are watched as a whole, by callID
 	callWatches map[string]map[*callWatch]struct{} // by the device whose calls are
@@ -93,8 +93,22 @@ type exchange struct {
 // NewClient returns a client on the connection, which stays the caller's.
 func NewClient(conn *nats.Conn, log *slog.Logger) *Client {
 	c := &Client{conn: conn, log: log, gateway: nuid.Next(), renew: make(chan struct{}, 1), lines: make(chan struct{}, 1), pbxs: map[string]*exchange{}, known: map[string]*csta.GetCSTAFeaturesResponse{}}
-	c.live, c.die = context.WithCancel(context.Background())
+	c.live.begin()
 	return c
+}
+
+// A life is a context that is ended and begun anew.
+type life struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func (l *life) begin() { l.Context, l.end = context.WithCancel(context.Background()) }
+
+// over ends it, and begins another.
+func (l *life) over() {
+	l.end()
+	l.begin()
 }
 
 // Listen subscribes to events and reads the directory, and returns when both
@@ -215,7 +229,10 @@ func (s *Subscription) replace(w jetstream.KeyWatcher) {
 func (s *Subscription) Close() {
 	s.c.mu.Lock()
 	s.c.closed = true
-	s.c.die()
+	s.c.live.end()
+	for _, x := range s.c.pbxs {
+		x.live.end()
+	}
 	s.c.mu.Unlock()
 	s.cancel()
 	if s.events != nil {
@@ -263,12 +280,12 @@ func (c *Client) connection(up bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !up {
-		c.die()
-		c.live, c.die = context.WithCancel(context.Background())
+		c.live.over()
 	}
 	for _, x := range c.pbxs {
 		x.stale = true
 		if !up {
+			x.live.over()
 			c.tell(x, false)
 		} else {
 			c.refresh(x)
@@ -281,6 +298,7 @@ func (c *Client) exchange(name string) *exchange {
 	if x == nil {
 		x = &exchange{name: name, follow: map[string]*followed{}, links: map[LinkWatcher]struct{}{},
 			calls: map[string]*watchedCall{}, callWatches: map[string]map[*callWatch]struct{}{}}
+		x.live.begin()
 		c.pbxs[name] = x
 	}
 	return x
@@ -329,6 +347,7 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 		x.stale = x.epoch != ""
 		x.epoch, x.seq, x.since, x.heard = entry.Epoch, entry.Seq, time.Time{}, false
 		if x.stale {
+			x.live.over()
 			c.tell(x, false)
 		}
 	case x.epoch == entry.Epoch && entry.Seq > x.seq:
@@ -348,6 +367,7 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 // gone takes in that nobody serves the PBX any more.
 func (c *Client) gone(x *exchange) {
 	x.served, x.stale = false, true
+	x.live.over()
 	c.tell(x, false)
 }
 
@@ -427,6 +447,7 @@ func (c *Client) event(m *nats.Msg) {
 	case x.epoch == "":
 	case x.epoch != epoch:
 		x.stale = true
+		x.live.over()
 		c.tell(x, false)
 	case !x.heard:
 		// The directory's number is older than our subscription, which is
@@ -589,7 +610,7 @@ func (c *Client) ask(ctx context.Context, pbx, number string, info *lineInfo) er
 	m := nats.NewMsg(serviceSubject(pbx, "GetCSTAFeatures"))
 	m.Header.Set(headerLine, number)
 	m.Data = []byte("{}")
-	reply, err := c.request(ctx, pbx, m)
+	reply, err := c.request(ctx, pbx, m, true)
 	if err != nil {
 		return err
 	}
@@ -627,7 +648,7 @@ func (c *Client) perform(ctx context.Context, l Line, req csta.Message) (resp cs
 		m.Header.Set(headerLine, l.Device)
 		m.Header.Set(headerDevice, l.Local)
 	}
-	reply, err := c.request(ctx, l.PBX, m)
+	reply, err := c.request(ctx, l.PBX, m, !acts(req))
 	if !acts(req) && errors.Is(err, &csta.Error{Class: csta.PrivateError, Value: "uncertain"}) {
 		return nil, 0, errAway(l.PBX) // it may be asked again
 	}
@@ -642,19 +663,24 @@ func (c *Client) perform(ctx context.Context, l Line, req csta.Message) (resp cs
 	return resp, seq, nil
 }
 
-// request sends a question with its deadline and returns the answer. A refusal
-// comes back as the *csta.Error that the adapter gave.
-func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg) (*nats.Msg, error) {
+// request sends a request with its deadline and returns the answer. A refusal
+// comes back as the *csta.Error that the adapter gave. One that only asks is given
+// up when another adapter has taken over; whether a command was executed may still
+// be told by the one that is gone.
+func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg, asks bool) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	m.Header.Set(headerDeadline, strconv.FormatInt(deadline.UnixMilli(), 10))
 	c.mu.Lock()
-	live := c.live
+	live := c.live.Context
+	if asks {
+		live = c.exchange(pbx).live.Context
+	}
 	c.mu.Unlock()
 	asking, forget := context.WithCancel(ctx)
 	defer forget()
-	defer context.AfterFunc(live, forget)() // the question or its answer is lost with the connection
+	defer context.AfterFunc(live, forget)()
 	reply, err := c.conn.RequestMsgWithContext(asking, m)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
@@ -670,7 +696,7 @@ func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg) (*nats.Ms
 		// The adapter does not execute it any more, but may have begun to.
 		return nil, csta.Errorf(csta.PrivateError, "uncertain", "PBX %s did not answer in time", pbx)
 	case err != nil && live.Err() != nil:
-		return nil, csta.Errorf(csta.PrivateError, "uncertain", "the bus was lost before PBX %s answered", pbx)
+		return nil, csta.Errorf(csta.PrivateError, "uncertain", "the way to PBX %s was lost before it answered", pbx)
 	case err != nil:
 		return nil, csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "bus: %v", err)
 	}

@@ -94,7 +94,7 @@ func (c *Client) notice(ctx context.Context, pbx string, n watchNotice) {
 	defer cancel()
 	m := nats.NewMsg(watchSubject(pbx))
 	m.Data = text
-	answer, err := c.request(ctx, pbx, m)
+	answer, err := c.request(ctx, pbx, m, true)
 	if err != nil {
 		c.log.Debug("watch notice not taken", "pbx", pbx, "error", err)
 		return

@@ -54,8 +54,17 @@ func TestStandbyTakesOver(t *testing.T) {
 	if len(second.linked) != 0 || r.all() != "" {
 		t.Fatalf("a standby acts beside the holder: %d links, %s", len(second.linked), r.all())
 	}
+	asked := make(chan error)
+	first.shot = func() { time.Sleep(answerTime) } // a question that is not answered any more
+	go func() {
+		_, err := csta.Call(t.Context(), l.client.PBX("main"), &csta.SnapshotCall{SnapshotObject: csta.Connection("none", "1001")})
+		asked <- err
+	}()
 	begun := time.Now()
 	cut()
+	if err := <-asked; !errors.Is(err, outOfService) || time.Since(begun) > answerTime/2 {
+		t.Errorf("a question to who is gone: %v after %v", err, time.Since(begun))
+	}
 	<-second.linked
 	if first.running.Load() {
 		t.Error("both have a link to the PBX")

@@ -85,6 +85,16 @@ func (b *board) want(line string, state LineState) LineStatus {
 	return s
 }
 
+func (b *board) gone(line string) {
+	b.t.Helper()
+	eventually(b.t, line+" is gone", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		_, ok := b.lines[line]
+		return !ok
+	})
+}
+
 func TestLineStatus(t *testing.T) {
 	l := newLab(t)
 	b := l.board()
@@ -193,12 +203,7 @@ func TestLineStatusAfterKill(t *testing.T) {
 	if s := b.want("1001", LineIdle); s.Epoch == first.Epoch {
 		t.Errorf("still of the first adapter: %+v", s)
 	}
-	eventually(t, "2000 is gone", func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		_, ok := b.lines["2000"]
-		return !ok
-	})
+	b.gone("2000")
 }
 
 // A line that a changed plan shows by another number moves with it.
@@ -211,12 +216,7 @@ func TestLineStatusFollowsPlan(t *testing.T) {
 	if after.Device != "1002" || after.Since != before.Since {
 		t.Errorf("%+v, before %+v", after, before)
 	}
-	eventually(t, "1002 is gone", func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		_, ok := b.lines["1002"]
-		return !ok
-	})
+	b.gone("1002")
 }
 
 // The bucket may be lost with a server that keeps nothing: it is made again, with
