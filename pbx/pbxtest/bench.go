@@ -1,6 +1,7 @@
 package pbxtest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -218,13 +219,13 @@ func (b *Bench) has(a Ability) bool {
 
 // need skips the scenario where the ability is declared missing, and fails it
 // where it is missing without.
-func (b *Bench) need(t *testing.T, a Ability) {
+func (b *Bench) need(t *testing.T, a Ability, record *shown) {
 	t.Helper()
 	reason, declared := b.Lacks[a]
 	switch {
 	case b.has(a):
 	case declared:
-		t.Skipf("the bench lacks %q: %s", a, reason)
+		record.lacks(t, string(a), fmt.Sprintf("the bench lacks %q: %s", a, reason))
 	default:
 		t.Fatalf("the bench lacks %q and does not declare it in Lacks", a)
 	}

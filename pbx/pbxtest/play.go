@@ -45,6 +45,7 @@ func scenarios() []scenario {
 }
 
 func play(t *testing.T, sc scenario, newBench func(t *testing.T) *Bench, record *shown) {
+	record.skip(t, sc)
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() {
 		// The bench has been taken down: Cleanup runs last in, first out.
@@ -73,7 +74,7 @@ func play(t *testing.T, sc scenario, newBench func(t *testing.T) *Bench, record 
 		s.offers(m)
 	}
 	for _, a := range sc.needs {
-		b.need(t, a)
+		b.need(t, a, record)
 	}
 	for _, a := range s.actors {
 		t.Cleanup(a.Watch(a))
@@ -109,7 +110,7 @@ func (s *stage) offersOf(a *actor, m csta.Message) {
 	if _, event := m.(csta.Event); !event {
 		s.refused(a, sample(m, a, "none"), csta.Operation, "serviceNotSupported")
 	}
-	s.Skipf("the line does not offer %s", csta.Name(m))
+	a.shown.lacks(s.T, csta.Name(m), "the line does not offer "+csta.Name(m))
 }
 
 // ask performs a service that must succeed.

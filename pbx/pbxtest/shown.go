@@ -1,6 +1,7 @@
 package pbxtest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,9 +16,38 @@ type shown struct {
 	mu      sync.Mutex
 	offered map[string]bool
 	worked  map[string]bool
+	missing map[string]string // what the first lines lack, by its name, and how that is said
 }
 
-func newShown() *shown { return &shown{offered: map[string]bool{}, worked: map[string]bool{}} }
+func newShown() *shown {
+	return &shown{offered: map[string]bool{}, worked: map[string]bool{}, missing: map[string]string{}}
+}
+
+// lacks skips the test, and all others that need the same without a bench.
+func (s *shown) lacks(t *testing.T, name, text string) {
+	t.Helper()
+	s.mu.Lock()
+	s.missing[name] = text
+	s.mu.Unlock()
+	t.Skip(text)
+}
+
+// skip skips a scenario that needs what was found missing before.
+func (s *shown) skip(t *testing.T, sc scenario) {
+	t.Helper()
+	s.mu.Lock()
+	var text string
+	for _, m := range sc.services {
+		text = cmp.Or(text, s.missing[csta.Name(m)])
+	}
+	for _, a := range sc.needs {
+		text = cmp.Or(text, s.missing[string(a)])
+	}
+	s.mu.Unlock()
+	if text != "" {
+		t.Skip(text)
+	}
+}
 
 func (s *shown) offers(f *csta.GetCSTAFeaturesResponse) {
 	s.mu.Lock()
