@@ -133,7 +133,7 @@ func (c *Client) Listen(ctx context.Context) (*Subscription, error) {
 		return nil, err
 	}
 	status := c.conn.StatusChanged(nats.CONNECTED, nats.RECONNECTING)
-	if err := s.watchDirectory(ctx); err != nil {
+	if err := s.watchDirectory(ctx, answerTime); err != nil {
 		return nil, err
 	}
 	if err := c.conn.FlushTimeout(answerTime); err != nil {
@@ -163,10 +163,10 @@ func (c *Client) Listen(ctx context.Context) (*Subscription, error) {
 }
 
 // watchDirectory reads what the directory has, and follows it from then on, in the
-// place of a watch before.
-func (s *Subscription) watchDirectory(ctx context.Context) error {
+// place of a watch before. It takes that time at the most.
+func (s *Subscription) watchDirectory(ctx context.Context, most time.Duration) error {
 	s.replace(nil)
-	opening, cancel := context.WithTimeout(ctx, answerTime)
+	opening, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	adapters, err := openAdapters(opening, s.c.conn)
 	if err != nil {
@@ -268,7 +268,7 @@ func (c *Client) housekeep(ctx context.Context, s *Subscription, again chan stru
 			c.expire()
 		}
 		if deaf && c.conn.IsConnected() {
-			err := s.watchDirectory(ctx)
+			err := s.watchDirectory(ctx, 2*renewal) // a server that has just begun may not answer at all
 			if deaf = err != nil; deaf && ctx.Err() == nil {
 				c.log.Debug("directory not watched", "error", err)
 			}
