@@ -33,6 +33,7 @@ type AdapterConfig struct {
 	Lines    *digitmod.Lines
 	Digits   *Digits // of no other adapter; nil: one that begins without rules
 	Instance string  // of the process, the same after a restart; empty: a new one
+	Alone    bool    // nobody else can reach the bus: the lease does not run out
 	Backoff  pbx.Backoff
 	Log      *slog.Logger
 }
@@ -179,7 +180,7 @@ func (a *Adapter) entry() Entry {
 	s := a.Digits.State()
 	a.emitting.Lock()
 	defer a.emitting.Unlock()
-	return Entry{PBX: a.PBX, Instance: a.Instance, Lines: a.Lines.String(), Link: a.link, Epoch: a.epoch, Seq: a.seq,
+	return Entry{PBX: a.PBX, Instance: a.Instance, Alone: a.Alone, Lines: a.Lines.String(), Link: a.link, Epoch: a.epoch, Seq: a.seq,
 		Digits: EntryDigits{Source: s.Source, Revision: s.Revision, Problem: s.Problem != ""}}
 }
 
@@ -232,7 +233,11 @@ func (a *Adapter) standBy(ctx context.Context, c *candidate) error {
 
 // hold notes that the entry was renewed by what began at the time.
 func (a *Adapter) hold(revision uint64, begun time.Time) {
-	a.lease.set(begun.Add(leaseLife))
+	life := leaseLife
+	if a.Alone {
+		life = forever
+	}
+	a.lease.set(begun.Add(life))
 	a.emitting.Lock()
 	a.revision = revision
 	a.emitting.Unlock()
@@ -259,7 +264,7 @@ func (a *Adapter) renew(ctx context.Context) error {
 		a.emitting.Lock()
 		last := a.revision
 		a.emitting.Unlock()
-		ctx, cancel := context.WithTimeout(ctx, min(renewal, time.Until(a.lease.end())))
+		ctx, cancel := context.WithTimeout(ctx, min(2*renewal, time.Until(a.lease.end())))
 		revision, err := renewEntry(ctx, a.adapters, a.entry(), last)
 		cancel()
 		var taken *errTaken

@@ -378,7 +378,7 @@ func (c *Client) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, x := range c.pbxs {
-		if x.served && time.Since(x.seen) > entryLife {
+		if x.served && !x.entry.Alone && time.Since(x.seen) > entryLife {
 			c.log.Warn("the adapter is gone", "pbx", x.name, "instance", x.entry.Instance)
 			c.gone(x)
 		}
@@ -649,6 +649,9 @@ func (c *Client) perform(ctx context.Context, l Line, req csta.Message) (resp cs
 		m.Header.Set(headerDevice, l.Local)
 	}
 	reply, err := c.request(ctx, l.PBX, m, !acts(req))
+	if l.Features != nil && l.Features.Supports(req) && errors.Is(err, &csta.Error{Class: csta.Operation, Value: "serviceNotSupported"}) {
+		return nil, 0, errAway(l.PBX) // its adapter has just gone
+	}
 	if !acts(req) && errors.Is(err, &csta.Error{Class: csta.PrivateError, Value: "uncertain"}) {
 		return nil, 0, errAway(l.PBX) // it may be asked again
 	}

@@ -16,12 +16,13 @@ import (
 // One that is not renewed vanishes: its adapter is gone.
 type Entry struct {
 	PBX      string                 `json:"pbx"`
-	Instance string                 `json:"instance"` // of the process
-	Lines    string                 `json:"lines"`    // patterns of the lines it serves
-	Link     csta.SystemStatusValue `json:"link"`     // to the PBX
-	Epoch    string                 `json:"epoch"`    // of its events
-	Seq      uint64                 `json:"seq"`      // of its last event
-	Digits   EntryDigits            `json:"digits"`   // the plan that it translates by
+	Instance string                 `json:"instance"`        // of the process
+	Alone    bool                   `json:"alone,omitempty"` // the bus is inside that process: the entry counts as long as it is there
+	Lines    string                 `json:"lines"`           // patterns of the lines it serves
+	Link     csta.SystemStatusValue `json:"link"`            // to the PBX
+	Epoch    string                 `json:"epoch"`           // of its events
+	Seq      uint64                 `json:"seq"`             // of its last event
+	Digits   EntryDigits            `json:"digits"`          // the plan that it translates by
 }
 
 // EntryDigits says which digit plan is in force. While it stays the same, so do

@@ -24,13 +24,16 @@ const (
 	// renewal is how often the holder renews its entry, at the least.
 	renewal = 500 * time.Millisecond
 	// leaseLife is how long the holder may act after it began to renew.
-	leaseLife = 1500 * time.Millisecond
+	leaseLife = 2 * time.Second
 	// entryLife is how long an entry counts that is not renewed. Then its adapter
 	// is gone: for standbys, who take its place, and for gateways.
-	entryLife = leaseLife + 500*time.Millisecond
+	entryLife = leaseLife + 400*time.Millisecond
 	// standbyLook is how often a standby looks.
 	standbyLook = 200 * time.Millisecond
 )
+
+// forever is how long the lease of an adapter lasts that has no rivals.
+const forever = 100 * 365 * 24 * time.Hour
 
 // A lease says until when this process may act for its PBX.
 type lease struct {

@@ -89,7 +89,8 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 		if err != nil {
 			return fmt.Errorf("PBX %s: digit plan: %w", p.name, err)
 		}
-		a, err := bus.NewAdapter(bus.AdapterConfig{PBX: p.name, Conn: s.conn, Driver: driver, Lines: p.lines, Digits: digits, Instance: instance, Log: s.log})
+		a, err := bus.NewAdapter(bus.AdapterConfig{PBX: p.name, Conn: s.conn, Driver: driver, Lines: p.lines, Digits: digits, Instance: instance,
+			Alone: c.natsURL == "" && c.natsListen == "", Log: s.log})
 		if err != nil {
 			return fmt.Errorf("PBX %s: %w", p.name, err)
 		}

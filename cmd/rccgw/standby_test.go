@@ -42,7 +42,7 @@ func TestStandby(t *testing.T) {
 	one.kill()
 	seen.want(t, "link false")
 	seen.want(t, "link true")
-	if took := time.Since(begun); took > 3*time.Second {
+	if took := time.Since(begun); took > 6*time.Second { // half of it on a machine that has nothing else to do
 		t.Errorf("taken over after %v", took)
 	} else {
 		t.Logf("taken over after %v", took)

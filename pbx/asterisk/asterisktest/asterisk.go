@@ -322,10 +322,14 @@ func (r ready) wait(t testing.TB, p *process) {
 }
 
 // freePort returns a port that nobody listens on, neither by UDP nor by TCP, out of a range from which the kernel takes none by itself.
+// It is the test's own: packages are tested side by side, and a port is bound some time after it was found free.
 func freePort(t testing.TB, host string) int {
 	t.Helper()
 	for range 100 {
 		port := 30000 + mathrand.N(2768)
+		if !reserve(t, port) {
+			continue
+		}
 		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, port))
 		if err != nil {
 			continue
@@ -339,6 +343,24 @@ func freePort(t testing.TB, host string) int {
 	}
 	t.Fatal("no free port")
 	return 0
+}
+
+// reserve reports whether the port is no other test's, which it is until the test is over.
+func reserve(t testing.TB, port int) bool {
+	t.Helper()
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("rcc-port-%d", port)), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close()
+		return false
+	}
+	t.Cleanup(func() {
+		_ = os.Remove(lock.Name())
+		_ = lock.Close()
+	})
+	return true
 }
 
 // modules are those that are loaded; a build that lacks some does without.
