@@ -272,6 +272,7 @@ func (d *Driver) giveUp(h *hold, cause csta.EventCause) {
 // An addition is a party that is called to take part in a call.
 type addition struct {
 	call, by string // callID, and the device that adds it
+	answered bool   // by a party
 }
 
 // singleStepConferenceCall has the call go on as a conference, and calls another party into it.
@@ -331,7 +332,7 @@ func (d *Driver) addParty(ctx context.Context, call csta.ConnectionID, id, numbe
 		}
 		c.room = true
 	}
-	m := &making{number: number, done: make(chan struct{}), into: &addition{c.id, own.device}}
+	m := &making{number: number, done: make(chan struct{}), into: &addition{call: c.id, by: own.device}}
 	d.making[id] = m
 	pairs := []string{"ActionID", id, "Channel", "Local/" + number + "@" + d.context, "ChannelId", id, "OtherChannelId", id + "b",
 		"Context", d.conferenceContext, "Exten", roomOf(c.id), "Priority", "1", "Async", "true",
@@ -349,18 +350,16 @@ func (d *Driver) addParty(ctx context.Context, call csta.ConnectionID, id, numbe
 // added tells that a party which was called into a conference has answered.
 func (d *Driver) added(ch *channel) {
 	if a := d.additions[ch.linked]; a != nil && a.call == ch.call {
+		a.answered = true
 		d.calls.Conferenced(pbx.Joining{Device: a.by, Primary: a.call, Result: a.call, To: ch.party().Shown(), Cause: causeConference})
 	}
 }
 
 // notAParty ends what was called into a conference and is answered by an application: it is nobody.
 func (d *Driver) notAParty(local *channel) {
-	for ch := range d.callOf(local.call).members {
-		if ch != local && !ch.local && ch.linked == local.id && ch.up() {
-			return
-		}
+	if a := d.additions[local.id]; a != nil && !a.answered && d.channels[local.id] == local {
+		d.drop(local)
 	}
-	d.drop(local)
 }
 
 // clearCall clears all parties of a call.

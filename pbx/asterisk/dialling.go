@@ -144,7 +144,7 @@ func (d *Driver) originateResponse(f ami.Fields) {
 		d.prompted(ch, c)
 	}
 	if ch := d.channels[id]; ch != nil && d.additions[id] != nil && ch.call != "" && f.Get("Response") == "Success" {
-		d.notAParty(ch)
+		d.later(appTime, func() { d.notAParty(ch) }) // the word that a phone has answered may come after this
 	}
 	if d.making[id] == nil {
 		id = f.Get("ActionID")
@@ -241,7 +241,8 @@ func (d *Driver) answered(c *callState, except *channel) bool {
 
 // appTime is how long a phone that was prompted may be off hook before the
 // driver looks what the dialplan does with it: nothing tells of an application
-// that answers a channel which is up.
+// that answers a channel which is up. A call into a conference that nobody but an application
+// has answered is given as long.
 const appTime = time.Second
 
 // lookForApp finds out whether an application of the dialplan has the call.

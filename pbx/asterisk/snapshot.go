@@ -15,7 +15,7 @@ import (
 
 // variables are what the snapshot wants to know of each channel. While Asterisk lists them it locks the channel,
 // so none may be one that waits for the channel's own thread, as those about RTP and SIP do: the two would wait for each other for ever.
-const variables = "RCC_CALL,RCC_CALLED,RCC_HOLD,RCC_ROOMS,CALLERID(pres),REDIRECTING(from-num)"
+const variables = "RCC_CALL,RCC_CALLED,RCC_HOLD,RCC_HELD,RCC_ROOMS,CALLERID(pres),REDIRECTING(from-num)"
 
 // takeStock finds out what there is at the PBX, reports what has changed since the last link, and opens
 // the driver for commands. Events up to since are older than the snapshot.
@@ -69,10 +69,15 @@ func newItem(ch *channel, f ami.Fields) *item {
 	return it
 }
 
-// in reports whether the channel is at the extension of the context for held calls.
-func (it *item) in(context, exten string) bool {
-	return it.f.Get("Context") == context && it.f.Get("Exten") == exten && it.f.Get("BridgeID") == ""
+// waits reports whether the channel is the holder of a call, or the held party, at the extension of the context for held calls;
+// or about to leave its bridge for there.
+func (d *Driver) waits(it *item, exten, mark string) bool {
+	return it.f.Get("Context") == d.holdContext && it.f.Get("Exten") == exten && (it.f.Get("BridgeID") == "" || it.vars[mark] != "")
 }
+
+func (d *Driver) isHolder(it *item) bool { return d.waits(it, "holder", "RCC_HELD") }
+
+func (d *Driver) isHeld(it *item) bool { return d.waits(it, "held", "RCC_HOLD") }
 
 // build makes channels and calls of what Status lists.
 func (d *Driver) build(found []ami.Event) []pbx.Call {
@@ -102,7 +107,7 @@ func (d *Driver) build(found []ami.Event) []pbx.Call {
 		if call == "" {
 			call = ch.linked
 		}
-		if !it.in(d.holdContext, "holder") {
+		if !d.isHolder(it) {
 			d.enter(ch, call)
 			if f.Get("Application") == "ConfBridge" && f.Get("Context") == d.conferenceContext {
 				d.callOf(call).room = true
@@ -131,7 +136,7 @@ func (d *Driver) build(found []ami.Event) []pbx.Call {
 func (d *Driver) findHolds(items map[string]*item) {
 	for _, id := range slices.Sorted(maps.Keys(items)) {
 		it := items[id]
-		if !it.in(d.holdContext, "held") {
+		if !d.isHeld(it) {
 			continue
 		}
 		// call, holder, and whether the hold is mutual
@@ -158,7 +163,7 @@ func (d *Driver) findHolds(items map[string]*item) {
 				d.enter(it.channel, active)
 			}
 		}
-		if it.in(d.holdContext, "holder") && len(it.holds) == 0 {
+		if d.isHolder(it) && len(it.holds) == 0 {
 			d.drop(it.channel)
 		}
 	}
