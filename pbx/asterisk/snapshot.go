@@ -109,7 +109,7 @@ func (d *Driver) build(found []ami.Event) []pbx.Call {
 		}
 		if !d.isHolder(it) {
 			d.enter(ch, call)
-			if f.Get("Application") == "ConfBridge" && f.Get("Context") == d.conferenceContext {
+			if f.Get("Context") == d.conferenceContext { // it is there, or about to be
 				d.callOf(call).room = true
 			}
 		}
@@ -118,6 +118,8 @@ func (d *Driver) build(found []ami.Event) []pbx.Call {
 	for _, it := range items {
 		if it.bridge != "" && !it.local {
 			it.hold = d.get(it.channel, "CHANNEL(rtp,hold)") == "1"
+		} else if !it.local {
+			it.unsure = true
 		}
 	}
 	var calls []pbx.Call
