@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +27,8 @@ type exchange interface {
 	together() [][]string
 	// idle reports whether nobody is in a call.
 	idle() bool
+	// restart has the PBX crash and come back, without calls.
+	restart()
 }
 
 // A simExchange is the simulated PBX behind a CSTA link.
@@ -78,25 +79,29 @@ func (x *simExchange) together() [][]string { return nil }
 
 func (x *simExchange) idle() bool { return len(x.Calls()) == 0 }
 
+// The simulated PBX cannot be killed on its own: its calls end, and its link.
+func (x *simExchange) restart() {
+	x.link.Cut()
+	for !x.idle() {
+		for _, line := range faultLines {
+			_ = x.Phone(line).HangUp()
+			_ = x.Phone(line).Retrieve()
+		}
+	}
+	x.link.Restore()
+}
+
 // An asteriskExchange is a real Asterisk.
 type asteriskExchange struct {
 	*asterisktest.Asterisk
 	t      *testing.T
-	people map[string]pbxtest.Person
+	phones map[string]*asterisktest.UA
 }
 
 func newAsteriskExchange(t *testing.T) *asteriskExchange {
-	x := &asteriskExchange{asterisktest.Start(t, asterisktest.Options{Extensions: faultLines}), t, map[string]pbxtest.Person{}}
+	x := &asteriskExchange{asterisktest.Start(t, asterisktest.Options{Extensions: faultLines}), t, map[string]*asterisktest.UA{}}
 	for _, n := range faultLines {
-		phone := x.Deskphone(t, n)
-		p := x.Person(t, phone)
-		p.Transfer = func(number string) error {
-			if slices.ContainsFunc(x.legs(n), func(l leg) bool { return l.bridge != "" }) {
-				return phone.Try("transfer", number)
-			}
-			return errors.New("no call to transfer")
-		}
-		x.people[n] = p
+		x.phones[n] = x.Deskphone(t, n)
 	}
 	return x
 }
@@ -108,36 +113,75 @@ func (x *asteriskExchange) vars() []string {
 
 func (x *asteriskExchange) address() string { return x.Address() }
 
-func (x *asteriskExchange) person(line string) pbxtest.Person { return x.people[line] }
+func (x *asteriskExchange) person(line string) pbxtest.Person {
+	p := x.Person(x.t, x.phones[line])
+	p.Transfer = func(number string) error {
+		for _, l := range x.legs() {
+			if l.line == line && l.bridge != "" {
+				return x.phones[line].Try("transfer", number)
+			}
+		}
+		return errors.New("no call to transfer")
+	}
+	return p
+}
 
-// A leg is a channel as Asterisk's console lists it.
-type leg struct{ state, bridge string }
+// A leg is a phone's channel as Asterisk's console lists it.
+type leg struct {
+	line, name, state, context, exten, bridge, id string
+}
 
-func (x *asteriskExchange) legs(line string) (list []leg) {
+func (x *asteriskExchange) legs() (list []leg) {
 	for text := range strings.Lines(x.CLI(x.t, "core show channels concise")) {
-		fields := strings.Split(strings.TrimSpace(text), "!")
-		if strings.HasPrefix(text, "PJSIP/"+line+"-") && len(fields) > 12 {
-			list = append(list, leg{fields[4], fields[12]})
+		if f := strings.Split(strings.TrimSpace(text), "!"); len(f) > 13 && strings.HasPrefix(text, "PJSIP/") {
+			line, _, _ := strings.Cut(strings.TrimPrefix(text, "PJSIP/"), "-")
+			list = append(list, leg{line, f[0], f[4], f[1], f[2], f[12], f[13]})
 		}
 	}
 	return list
 }
 
-// differs compares how many calls there are and how many of them ring: Asterisk has no callIDs of ours.
-func (x *asteriskExchange) differs(line string, believed map[string]csta.LocalConnectionState) string {
-	ringing := 0
-	for _, s := range believed {
-		if s == pbx.Alerting || s == pbx.Initiated {
-			ringing++
+// variable reads a channel's variable.
+func (x *asteriskExchange) variable(channel, name string) string {
+	for text := range strings.Lines(x.CLI(x.t, "core show channel "+channel)) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(text), name+"="); ok {
+			return value
 		}
 	}
-	legs := x.legs(line)
-	for _, l := range legs {
-		if l.state == "Ringing" {
+	return ""
+}
+
+// differs compares how many calls there are and how many of them ring: Asterisk has no callIDs of ours. A leg that waits in the context
+// for held calls is one for each party that is held for it, and for each conference that it has left for a while.
+func (x *asteriskExchange) differs(line string, believed map[string]csta.LocalConnectionState) string {
+	ringing, calls := 0, 0
+	for _, s := range believed {
+		if s == pbx.Alerting || s == pbx.Initiated {
 			ringing--
 		}
 	}
-	if ringing == 0 && len(legs) == len(believed) {
+	legs := x.legs()
+	for _, l := range legs {
+		if l.context == "rcc-hold" && l.exten == "held" && l.bridge == "" {
+			mark := strings.Fields(x.variable(l.name, "RCC_HOLD"))
+			for _, o := range legs {
+				if len(mark) > 1 && o.id == mark[1] && o.line == line {
+					calls++
+				}
+			}
+		}
+		if l.line != line {
+			continue
+		}
+		calls += len(strings.Fields(x.variable(l.name, "RCC_ROOMS")))
+		if l.context != "rcc-hold" || l.exten != "holder" || l.bridge != "" {
+			calls++
+		}
+		if l.state == "Ringing" {
+			ringing++
+		}
+	}
+	if ringing == 0 && calls == len(believed) {
 		return ""
 	}
 	return fmt.Sprintf("the PBX has %v", legs)
@@ -145,11 +189,9 @@ func (x *asteriskExchange) differs(line string, believed map[string]csta.LocalCo
 
 func (x *asteriskExchange) together() (list [][]string) {
 	rooms := map[string][]string{}
-	for _, line := range faultLines {
-		for _, l := range x.legs(line) {
-			if l.bridge != "" {
-				rooms[l.bridge] = append(rooms[l.bridge], line)
-			}
+	for _, l := range x.legs() {
+		if l.bridge != "" {
+			rooms[l.bridge] = append(rooms[l.bridge], l.line)
 		}
 	}
 	for _, lines := range rooms {
@@ -160,4 +202,12 @@ func (x *asteriskExchange) together() (list [][]string) {
 
 func (x *asteriskExchange) idle() bool {
 	return strings.TrimSpace(x.CLI(x.t, "core show channels concise")) == ""
+}
+
+func (x *asteriskExchange) restart() {
+	x.Kill(x.t)
+	x.Start(x.t)
+	for _, phone := range x.phones {
+		phone.Rejoin()
+	}
 }

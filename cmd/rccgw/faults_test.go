@@ -41,7 +41,8 @@ func (r round) String() string {
 var (
 	faultLines = []string{"1001", "1002", "1003", "1004"}
 	faultHands = []string{"dials", "answers", "hangs up", "holds", "retrieves", "transfers to"}
-	faultAsks  = []string{"MakeCall", "AnswerCall", "ClearConnection", "HoldCall", "RetrieveCall", "SingleStepTransferCall"}
+	faultAsks  = []string{"MakeCall", "AnswerCall", "ClearConnection", "HoldCall", "RetrieveCall", "SingleStepTransferCall", "ConsultationCall", "ConsultationCall",
+		"AlternateCall", "ReconnectCall", "TransferCall", "ConferenceCall"}
 )
 
 func newRound(seed uint64) round {
@@ -56,6 +57,9 @@ func newRound(seed uint64) round {
 	}
 	who := r.Perm(len(faultLines))
 	first := []act{{who[0], "dials", who[1]}, {who[1], "answers", who[0]}, {who[0], "holds", who[1]}, {who[0], "dials", who[2]}, {who[2], "answers", who[0]}}
+	if r.IntN(2) == 0 { // the client does the same
+		first = []act{{who[0], "MakeCall", who[1]}, {who[1], "answers", who[0]}, {who[0], "ConsultationCall", who[2]}, {who[2], "answers", who[0]}, {who[0], "ConferenceCall", who[2]}}
+	}
 	return round{faults[r.IntN(len(faults))], first[:r.IntN(len(first)+1)], acts(r.IntN(6), slices.Concat(faultHands, faultAsks)...), acts(r.IntN(5), faultHands...)}
 }
 

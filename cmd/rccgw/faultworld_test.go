@@ -83,8 +83,8 @@ type faultWorld struct {
 	gateway *part
 	clients []*watcher
 
-	commands, uncertain int
-	recovered           []time.Duration
+	commands, refused, uncertain int
+	recovered                    []time.Duration
 }
 
 func newFaultWorld(t *testing.T, x exchange) *faultWorld {
@@ -168,7 +168,7 @@ func (w *faultWorld) open(ctx context.Context, c *watcher) error {
 
 // agree compares what the client believes, what it is answered, and the PBX.
 func (w *faultWorld) agree(c *watcher) error {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 9*time.Second)
 	defer cancel()
 	if err := w.open(ctx, c); err != nil {
 		return fmt.Errorf("%s: no dialog: %w", c.line, err)
@@ -237,6 +237,30 @@ func (w *faultWorld) settle(patience time.Duration) (time.Duration, error) {
 	}
 }
 
+// ended reports whether the dialog has: with its gateway.
+func ended(c *cstasip.Client) bool {
+	select {
+	case <-c.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// share reports whether the two lines are in one call: of a line that is in a call twice there is one connection, but two channels.
+func (w *faultWorld) share(a act) bool {
+	both := map[string]int{}
+	for _, i := range []int{a.who, a.to} {
+		c := w.clients[i]
+		c.mu.Lock()
+		for call := range c.calls {
+			both[call]++
+		}
+		c.mu.Unlock()
+	}
+	return slices.Contains(slices.Collect(maps.Values(both)), 2)
+}
+
 // do has the act done. An error is that of a phone which cannot do it now.
 func (w *faultWorld) do(a act) error {
 	phone, number := w.pbx.person(faultLines[a.who]), faultLines[a.to]
@@ -264,6 +288,9 @@ func (w *faultWorld) do(a act) error {
 	case "retrieves":
 		return phone.Retrieve()
 	case "transfers to":
+		if w.share(a) {
+			return errors.New("the call is with that line")
+		}
 		return phone.Transfer(number)
 	case "MakeCall":
 		req = &csta.MakeCall{CallingDevice: csta.Device(w.clients[a.who].line), CalledDirectoryNumber: csta.Device("tel:" + number), AutoOriginate: "doNotPrompt"}
@@ -273,9 +300,22 @@ func (w *faultWorld) do(a act) error {
 		req = &csta.ClearConnection{ConnectionToBeCleared: own(pbx.Connected, pbx.Alerting, pbx.Hold)}
 	case "HoldCall":
 		req = &csta.HoldCall{CallToBeHeld: own(pbx.Connected)}
+	case "ConsultationCall":
+		req = &csta.ConsultationCall{ExistingCall: own(pbx.Connected), ConsultedDevice: csta.Device("tel:" + number)}
+	case "AlternateCall":
+		req = &csta.AlternateCall{HeldCall: own(pbx.Hold), ActiveCall: own(pbx.Connected)}
+	case "ReconnectCall":
+		req = &csta.ReconnectCall{HeldCall: own(pbx.Hold), ActiveCall: own(pbx.Connected)}
+	case "TransferCall":
+		req = &csta.TransferCall{HeldCall: own(pbx.Hold), ActiveCall: own(pbx.Connected)}
+	case "ConferenceCall":
+		req = &csta.ConferenceCall{HeldCall: own(pbx.Hold), ActiveCall: own(pbx.Connected)}
 	case "RetrieveCall":
 		req = &csta.RetrieveCall{CallToBeRetrieved: own(pbx.Hold)}
 	case "SingleStepTransferCall":
+		if w.share(a) {
+			return nil
+		}
 		req = &csta.SingleStepTransferCall{ActiveCall: own(pbx.Connected), TransferredTo: csta.Device("tel:" + number)}
 	}
 	client := w.clients[a.who].client
@@ -286,11 +326,14 @@ func (w *faultWorld) do(a act) error {
 	defer cancel()
 	w.commands++
 	_, err := client.ServeCSTA(ctx, req)
+	if err != nil {
+		w.refused++
+	}
 	var e *csta.Error
 	switch {
 	case errors.Is(err, &csta.Error{Class: csta.PrivateError, Value: "uncertain"}):
 		w.uncertain++
-	case err != nil && !errors.As(err, &e):
+	case err != nil && !errors.As(err, &e) && !ended(client):
 		w.t.Errorf("%v is answered %v, which is no CSTA error", a, err)
 	}
 	return nil
@@ -342,6 +385,7 @@ var faults = []fault{
 		bus.Stop(w.nats)
 		return func() { w.startBus(); w.startAdapter(); w.startGateway() }
 	}},
+	{name: "the PBX is restarted", breaks: func(w *faultWorld) func() { w.pbx.restart(); return func() {} }},
 	{name: "the adapter loses the bus", breaks: way("adapter", (*proxy).cut)},
 	{name: "the gateway loses the bus", breaks: way("gateway", (*proxy).cut)},
 	{name: "the adapter's bus is slow", breaks: way("adapter", func(p *proxy) { p.slow(50 * time.Millisecond) })},

@@ -25,6 +25,14 @@ type proxy struct {
 	down  bool
 	delay time.Duration
 	fate  func() int // how often the next event passes: lost, once, doubled; nil: once
+	halt  *halt
+}
+
+// A halt is what comes when a text passes on its way to the target: before it, or after it and before an answer.
+type halt struct {
+	text   string
+	passes bool
+	come   func()
 }
 
 // A passage is one connection through a proxy.
@@ -95,11 +103,18 @@ func (p *proxy) spoil(fate func() int) {
 	p.fate = fate
 }
 
+// at has come called when the text is about to pass to the target, or has passed and has not been answered; once.
+func (p *proxy) at(text string, passes bool, come func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.halt = &halt{text, passes, come}
+}
+
 // mend ends all faults, but half open connections remain so.
 func (p *proxy) mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.down, p.delay, p.fate = false, 0, nil
+	p.down, p.delay, p.fate, p.halt = false, 0, nil, nil
 }
 
 // copies is how often the next event passes.
@@ -137,13 +152,13 @@ func (p *proxy) serve(client net.Conn) {
 	p.mu.Unlock()
 	var both sync.WaitGroup
 	both.Go(func() {
-		_, _ = io.Copy(&pipe{target, c, p}, client)
+		_, _ = io.Copy(&pipe{target, c, p, true}, client)
 		c.end()
 	})
 	if p.filter != nil {
-		_ = p.filter(&pipe{client, c, p}, target, p)
+		_ = p.filter(&pipe{client, c, p, false}, target, p)
 	} else {
-		_, _ = io.Copy(&pipe{client, c, p}, target)
+		_, _ = io.Copy(&pipe{client, c, p, false}, target)
 	}
 	c.end()
 	both.Wait()
@@ -162,12 +177,26 @@ type pipe struct {
 	to net.Conn
 	c  *passage
 	p  *proxy
+	up bool // to the target
 }
 
 func (w *pipe) Write(b []byte) (int, error) {
 	w.p.mu.Lock()
-	delay := w.p.delay
+	delay, halt := w.p.delay, w.p.halt
+	if halt != nil && w.up && bytes.Contains(b, []byte(halt.text)) {
+		w.p.halt = nil
+	} else {
+		halt = nil
+	}
 	w.p.mu.Unlock()
+	if halt != nil {
+		if halt.passes {
+			n, err := w.to.Write(b)
+			halt.come()
+			return n, err
+		}
+		halt.come()
+	}
 	if delay > 0 {
 		time.Sleep(delay)
 	}
