@@ -27,15 +27,25 @@ var Lacks = map[pbxtest.Ability]string{
 	pbxtest.Queue:          "the dialplan has no queue",
 }
 
+// A Phone is one of those here.
+type Phone interface {
+	// Extension is the number that it is registered for.
+	Extension() string
+	// Try is what a hand does: dial, answer, hold, resume, hangup, transfer or join, of which dial and transfer want a number. Where
+	// the phone has no call for it, or cannot, it returns an error.
+	Try(action, number string) error
+}
+
 // Person is who sits at the phone. Forwarding and do-not-disturb are set by the feature codes of the dialplan.
-func (a *Asterisk) Person(t testing.TB, u *UA) pbxtest.Person {
+func (a *Asterisk) Person(t testing.TB, u Phone) pbxtest.Person {
 	try := func(action string) func() error { return func() error { return u.Try(action, "") } }
 	dial := func(number string) error { return u.Try("dial", url.PathEscape(number)) }
 	return pbxtest.Person{
 		Lift: try("answer"), Dial: dial, Answer: try("answer"), HangUp: try("hangup"), Hold: try("hold"), Retrieve: try("resume"),
+		Join: try("join"),
 		Transfer: func(number string) error {
 			// Before the call is bridged, Asterisk refuses the REFER.
-			if err := a.bridged(t, u.user); err != nil {
+			if err := a.bridged(t, u.Extension()); err != nil {
 				return err
 			}
 			return u.Try("transfer", number)
