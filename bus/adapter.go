@@ -180,7 +180,7 @@ func (a *Adapter) entry() Entry {
 	s := a.Digits.State()
 	a.emitting.Lock()
 	defer a.emitting.Unlock()
-	return Entry{PBX: a.PBX, Instance: a.Instance, Alone: a.Alone, Lines: a.Lines.String(), Link: a.link, Epoch: a.epoch, Seq: a.seq,
+	return Entry{PBX: a.PBX, Instance: a.Instance, Alone: a.Alone, Lines: a.Lines.String(), Link: a.link, Epoch: a.epoch, Seq: a.seq, Returns: a.Conn.Stats().Reconnects,
 		Digits: EntryDigits{Source: s.Source, Revision: s.Revision, Problem: s.Problem != ""}}
 }
 

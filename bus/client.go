@@ -84,7 +84,7 @@ type exchange struct {
 	taking bool                 // snapshots are being taken
 	follow map[string]*followed // by the PBX's device
 	links  map[LinkWatcher]struct{}
-	live   life // of its adapter: a question is not answered by another
+	live   life // of its adapter, and of the connection that that has to the bus: what was asked is lost with them
 
 	calls       map[string]*watchedCall            // that are watched as a whole, by callID
 	callWatches map[string]map[*callWatch]struct{} // by the device whose calls are
@@ -339,6 +339,9 @@ func (c *Client) entry(e jetstream.KeyValueEntry) {
 		case c.renew <- struct{}{}:
 		default:
 		}
+	}
+	if !back && entry.Returns != x.entry.Returns {
+		x.live.over() // what it was answering may be lost
 	}
 	x.served, x.entry, x.seen = true, entry, time.Now()
 	switch {
@@ -666,13 +669,13 @@ func (c *Client) perform(ctx context.Context, l Line, req csta.Message) (resp cs
 	return resp, seq, nil
 }
 
-// lastWord is how long an adapter may still answer a command after another has taken its place.
+// lastWord is how long an adapter may still answer a command after another has taken its place, or it has come back.
 const lastWord = time.Second
 
 // request sends a request with its deadline and returns the answer. A refusal
 // comes back as the *csta.Error that the adapter gave. One that only asks is given
-// up when another adapter has taken over; whether a command was executed may still
-// be told by the one before, which may have been paused, for the time of lastWord.
+// up when another adapter has taken over, or the adapter has lost the bus meanwhile; whether a command was executed may still
+// be told for the time of lastWord, by one that was paused or answered late.
 func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg, asks bool) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()

@@ -22,6 +22,7 @@ type Entry struct {
 	Link     csta.SystemStatusValue `json:"link"`            // to the PBX
 	Epoch    string                 `json:"epoch"`           // of its events
 	Seq      uint64                 `json:"seq"`             // of its last event
+	Returns  uint64                 `json:"returns"`         // how often its connection to the bus was lost and came back
 	Digits   EntryDigits            `json:"digits"`          // the plan that it translates by
 }
 

@@ -86,6 +86,35 @@ func TestStandbyTakesOver(t *testing.T) {
 	}
 }
 
+// A question to an adapter that loses the bus and comes back is not waited for: its answer may be lost.
+func TestQuestionAcrossReturn(t *testing.T) {
+	l := newLab(t)
+	l.stop()
+	gateway := l.conn
+	l.conn = l.connect(ConnectConfig{Server: l.server})
+	l.startAdapter("one")
+	<-l.pbx.linked
+	own := l.conn
+	l.conn = gateway
+	l.line("1001")
+	came, free := make(chan struct{}), make(chan struct{})
+	l.pbx.shot = func() { close(came); <-free }
+	defer close(free)
+	asked := make(chan error)
+	go func() {
+		_, err := csta.Call(t.Context(), l.client.PBX("main"), &csta.SnapshotCall{SnapshotObject: csta.Connection("none", "1001")})
+		asked <- err
+	}()
+	<-came
+	begun := time.Now()
+	if err := own.ForceReconnect(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-asked; !errors.Is(err, outOfService) || time.Since(begun) > answerTime/2 {
+		t.Errorf("%v after %v", err, time.Since(begun))
+	}
+}
+
 // Whoever waits for a command of an adapter that is gone is told that it is uncertain, soon after another has taken its place.
 func TestCommandOfWhoIsGone(t *testing.T) {
 	l := newLab(t)
