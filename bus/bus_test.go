@@ -37,6 +37,7 @@ type fakePBX struct {
 	free    chan struct{}
 	cut     chan struct{}
 	linked  chan struct{} // gets a token for each link that is up
+	away    atomic.Bool   // there is no link to be had
 	shot    func()        // runs before SnapshotCall is answered
 }
 
@@ -91,6 +92,9 @@ func (p *fakePBX) Services(m *csta.Mux) {
 func (p *fakePBX) Run(ctx context.Context, emit pbx.Emit) error {
 	p.running.Store(true)
 	defer p.running.Store(false)
+	if p.away.Load() {
+		return errors.New("away")
+	}
 	p.calls.SetEmit(emit)
 	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
 	p.linked <- struct{}{}

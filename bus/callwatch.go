@@ -405,7 +405,7 @@ func (x *exchange) join(j pbx.Union) *watchedCall {
 func (k *watchedCall) difference(s *csta.SnapshotCallResponse, report bool) (news []csta.Event) {
 	isNew, callers := len(k.connections) == 0, 0
 	now := map[string]bool{}
-	infos := connectionsOf(s)
+	infos := s.Connections()
 	for _, info := range infos {
 		now[info.CallIdentifier.DeviceID.ID] = true
 	}
@@ -445,13 +445,6 @@ func (k *watchedCall) clear(device string) []csta.Event {
 	k.connections[device] = knownConnection{pbx.Null, was.shown}
 	p := pbx.Subject{ID: csta.Connection(k.id, device), Shown: was.shown}
 	return p.Become(was.state, pbx.Null, "")
-}
-
-func connectionsOf(s *csta.SnapshotCallResponse) []csta.SnapshotCallResponseInfo {
-	if s.CrossRefIDorSnapshotData == nil || s.CrossRefIDorSnapshotData.SnapshotData == nil {
-		return nil
-	}
-	return s.CrossRefIDorSnapshotData.SnapshotData.SnapshotCallResponseInfo
 }
 
 // endCall tells that a call is over for all its devices.

@@ -274,6 +274,10 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 		settings = pbx.Settings(ctx, c.On(f.Line), f.Device, f.Features)
 	}
 	c.mu.Lock()
+	unclear := f.told.Unclear(snapshot)
+	c.mu.Unlock()
+	parties := pbx.AskParties(ctx, c.On(f.Line), f.Features, unclear)
+	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.holding = false
 	held := f.held
@@ -283,7 +287,7 @@ func (c *Client) takeStock(ctx context.Context, x *exchange, f *followed, report
 	} else if err == nil {
 		f.stock = moment{x.epoch, before}
 	}
-	for _, ev := range f.told.Difference(snapshot, settings) {
+	for _, ev := range f.told.Difference(snapshot, parties, settings) {
 		if report {
 			f.pass(f.Device, ev)
 		} else {

@@ -365,7 +365,7 @@ func (l *lines) ask(ctx context.Context, kv jetstream.KeyValue, s *lineStatus) b
 	if s.changes != before {
 		return false
 	}
-	for _, ev := range s.told.Difference(snapshot, settings) {
+	for _, ev := range s.told.Difference(snapshot, nil, settings) {
 		s.told.Note(ev)
 	}
 	delete(l.check, s.device)

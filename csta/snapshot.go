@@ -48,3 +48,12 @@ type SnapshotCallResponse struct {
 	DeviceHistory            []DeviceHistoryListItem   `json:"deviceHistory,omitempty" csta:"item=DeviceHistoryListItem"`
 	Common
 }
+
+// Connections returns the connections that the response lists itself: none
+// where it announces them for messages to come.
+func (r *SnapshotCallResponse) Connections() []SnapshotCallResponseInfo {
+	if r.CrossRefIDorSnapshotData == nil || r.CrossRefIDorSnapshotData.SnapshotData == nil {
+		return nil
+	}
+	return r.CrossRefIDorSnapshotData.SnapshotData.SnapshotCallResponseInfo
+}

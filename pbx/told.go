@@ -152,8 +152,7 @@ func (t *Told) replace(u Union, local csta.LocalConnectionState) {
 	}
 }
 
-// Knew reports whether an event says of the device's own connection what was
-// told already.
+// Knew reports whether an event says of one connection what was told already.
 func (t *Told) Knew(ev csta.Event) bool {
 	local, call := csta.LocalConnection(ev)
 	if call == "" || local == "" {
@@ -163,7 +162,13 @@ func (t *Told) Knew(ev csta.Event) bool {
 	if c == nil {
 		return local == Null
 	}
-	return c.own == local && csta.FirstConnection(ev).DeviceID.ID == t.local
+	id := csta.FirstConnection(ev).DeviceID.ID
+	if _, union := UnionOf(ev); c.own != local || union {
+		return false
+	}
+	_, state := StepOf(ev)
+	known := c.others[id]
+	return id == t.local || state != "" && (known == state || known == "" && state == Null)
 }
 
 const kindDoNotDisturb = "doNotDisturb"
@@ -200,14 +205,45 @@ func Settings(ctx context.Context, h csta.Handler, device string, f *csta.GetCST
 	return events
 }
 
-// Difference returns the events that lead from what was told to the snapshot
-// and the settings: first what ended. They are not noted. Without a snapshot
+// Unclear returns the device's connections to calls of which a snapshot does not say who is who: there are more than two in them, or were.
+func (t *Told) Unclear(s *csta.SnapshotDeviceResponse) []csta.ConnectionID {
+	var list []csta.ConnectionID
+	if s != nil {
+		for _, info := range s.Connections() {
+			known := t.calls[info.ConnectionIdentifier.CallID]
+			if len(compound(info)) > 2 || known != nil && len(known.others) > 1 {
+				list = append(list, info.ConnectionIdentifier)
+			}
+		}
+	}
+	return list
+}
+
+// Parties are the connections of calls, by callID.
+type Parties map[string][]csta.SnapshotCallResponseInfo
+
+// AskParties asks h who is in the calls of the connections, where f says that it can be asked. A call of which it is not told is left out.
+func AskParties(ctx context.Context, h csta.Handler, f *csta.GetCSTAFeaturesResponse, connections []csta.ConnectionID) Parties {
+	parties := Parties{}
+	for _, id := range connections {
+		if !f.Supports(&csta.SnapshotCall{}) {
+			break
+		}
+		if r, err := csta.Call(ctx, h, &csta.SnapshotCall{SnapshotObject: id}); err == nil {
+			parties[id.CallID] = r.Connections()
+		}
+	}
+	return parties
+}
+
+// Difference returns the events that lead from what was told to the snapshot,
+// to the parties of its unclear calls, and to the settings: first what ended. They are not noted. Without a snapshot
 // (nil) the calls are taken to be unchanged; a setting of which nothing was told
 // is taken to be off.
-func (t *Told) Difference(s *csta.SnapshotDeviceResponse, settings []csta.Event) []csta.Event {
+func (t *Told) Difference(s *csta.SnapshotDeviceResponse, parties Parties, settings []csta.Event) []csta.Event {
 	var events []csta.Event
 	if s != nil {
-		events = t.callDifference(s.Connections())
+		events = t.callDifference(s.Connections(), parties)
 	}
 	for _, ev := range settings {
 		kind, value, on := setting(ev)
@@ -218,7 +254,7 @@ func (t *Told) Difference(s *csta.SnapshotDeviceResponse, settings []csta.Event)
 	return events
 }
 
-func (t *Told) callDifference(found []csta.SnapshotDeviceResponseInfo) []csta.Event {
+func (t *Told) callDifference(found []csta.SnapshotDeviceResponseInfo, parties Parties) []csta.Event {
 	var events []csta.Event
 	now := map[string]bool{}
 	for _, info := range found {
@@ -243,7 +279,11 @@ func (t *Told) callDifference(found []csta.SnapshotDeviceResponseInfo) []csta.Ev
 			own.Caller, own.Calling, own.Called = true, own.Called, own.Calling
 		}
 		events = append(events, own.Become(was, states[0], states[0])...)
-		events = append(events, t.far(info, states)...)
+		if all := parties[info.ConnectionIdentifier.CallID]; len(all) > 0 {
+			events = append(events, t.others(info.ConnectionIdentifier.CallID, states[0], all)...)
+		} else {
+			events = append(events, t.far(info, states)...)
+		}
 	}
 	return events
 }
@@ -257,7 +297,7 @@ func compound(info csta.SnapshotDeviceResponseInfo) []csta.LocalConnectionState 
 }
 
 // far returns what changed at the far end of a call of two that an event has
-// named. Of a call of more, the snapshot does not say who is who.
+// named. Of a call of more, the snapshot of a device does not say who is who.
 func (t *Told) far(info csta.SnapshotDeviceResponseInfo, states []csta.LocalConnectionState) []csta.Event {
 	known := t.calls[info.ConnectionIdentifier.CallID]
 	if known == nil || len(known.others) != 1 || len(states) > 2 {
@@ -273,4 +313,36 @@ func (t *Told) far(info csta.SnapshotDeviceResponseInfo, states []csta.LocalConn
 		is = states[1]
 	}
 	return p.Become(was, is, states[0])
+}
+
+// others returns what changed of the other parties of a call whose parties are all known; own is the state of the device.
+func (t *Told) others(call string, own csta.LocalConnectionState, parties []csta.SnapshotCallResponseInfo) []csta.Event {
+	known := map[string]csta.LocalConnectionState{}
+	if c := t.calls[call]; c != nil {
+		known = c.others
+	}
+	now := map[string]bool{}
+	for _, p := range parties {
+		now[p.CallIdentifier.DeviceID.ID] = true
+	}
+	var events []csta.Event
+	for _, id := range slices.Sorted(maps.Keys(known)) {
+		if !now[id] {
+			gone := Subject{ID: csta.Connection(call, id)}
+			events = append(events, gone.Become(known[id], Null, own)...)
+		}
+	}
+	for _, p := range parties {
+		id := p.CallIdentifier.DeviceID.ID
+		if id == t.local || p.LocalConnectionInfo == "" {
+			continue
+		}
+		was := Null
+		if state, ok := known[id]; ok {
+			was = state
+		}
+		party := Subject{ID: csta.Connection(call, id), Shown: p.DeviceOnCall, Calling: csta.Party(t.device), Called: p.DeviceOnCall}
+		events = append(events, party.Become(was, p.LocalConnectionInfo, own)...)
+	}
+	return events
 }

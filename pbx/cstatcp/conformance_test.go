@@ -38,7 +38,6 @@ func bench(s *sim.Sim, server *cstatcptest.Server, line func(device string) *pbx
 	}
 	b.Lacks = map[pbxtest.Ability]string{
 		pbxtest.LinkWaiting: "a device's snapshot does not show who has left an orbit or a queue",
-		pbxtest.LinkParties: "a device's snapshot does not show who of the others left a conference",
 		pbxtest.VoiceMail:   "message waiting is not asked for after a lost link",
 	}
 	return b

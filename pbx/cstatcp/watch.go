@@ -174,11 +174,15 @@ func (l *link) takeStock(ctx context.Context, w *watched, report bool) error {
 		}
 		settings := pbx.Settings(ctx, csta.HandlerFunc(l.call), w.device, features)
 		l.mu.Lock()
+		unclear := w.told.Unclear(snapshot)
+		l.mu.Unlock()
+		parties := pbx.AskParties(ctx, csta.HandlerFunc(l.call), features, unclear)
+		l.mu.Lock()
 		if w.crossed && tries < crossings {
 			l.mu.Unlock()
 			continue
 		}
-		for _, ev := range w.told.Difference(snapshot, settings) {
+		for _, ev := range w.told.Difference(snapshot, parties, settings) {
 			w.told.Note(ev)
 			if report && l.devices[w.device] == w {
 				l.emit(w.device, ev)

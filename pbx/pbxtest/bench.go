@@ -128,7 +128,6 @@ const (
 	WithheldNumber    Ability = "calls without a number"
 	Link              Ability = "link that can be cut"
 	LinkWaiting       Ability = "who waits, after a lost link" // in an orbit or a queue
-	LinkParties       Ability = "who is in a conference, after a lost link"
 	Model             Ability = "view of the driver's model"
 	Engaged           Ability = "no call waiting" // a phone in a call is busy
 	Quick             Ability = "phones that take a call at once after another"

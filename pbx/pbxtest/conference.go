@@ -29,7 +29,7 @@ func conferenceScenarios() []scenario {
 		{name: "conference before answer", services: both, play: conferenceBeforeAnswer},
 		{name: "conference of calls in the wrong states", services: both, play: conferenceWrongStates},
 		{name: "link lost, conference", services: both, needs: []Ability{Link, HandConference, HandHangUp}, play: linkConference},
-		{name: "link lost in a conference", services: both, needs: []Ability{Link, LinkParties, HandHangUp}, play: linkInConference},
+		{name: "link lost in a conference", services: both, needs: []Ability{Link, HandHangUp}, play: linkInConference},
 		{name: "single-step conference", services: single, play: singleStepConference},
 		{name: "single-step conference, of which the maker leaves", services: single, play: singleStepMakerLeaves},
 		{name: "single-step conference, not answered", services: single, needs: []Ability{Impatient}, play: singleStepNotAnswered},
