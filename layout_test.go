@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"pbx/cstatcp":     {"csta", "pbx"},
 
 	"pbx/asterisk/ami":          {},
+	"pbx/freeswitch/esl":        {},
 	"pbx/asterisk/asterisktest": {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},
 	"pbx/cstatcp/cstatcptest":   {"csta", "pbx"},
 
