@@ -27,10 +27,11 @@ var mayImport = map[string][]string{
 	"pbx/asterisk":    {"csta", "pbx", "pbx/asterisk/ami"},
 	"pbx/cstatcp":     {"csta", "pbx"},
 
-	"pbx/asterisk/ami":          {},
-	"pbx/freeswitch/esl":        {},
-	"pbx/asterisk/asterisktest": {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},
-	"pbx/cstatcp/cstatcptest":   {"csta", "pbx"},
+	"pbx/asterisk/ami":              {},
+	"pbx/freeswitch/esl":            {},
+	"pbx/freeswitch/freeswitchtest": {"pbx/pbxtest"},
+	"pbx/asterisk/asterisktest":     {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},
+	"pbx/cstatcp/cstatcptest":       {"csta", "pbx"},
 
 	"bus":         {"csta", "digitmod", "pbx"},
 	"bus/bustest": {"csta", "digitmod", "pbx", "pbx/pbxtest", "bus"},
