@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"pbx/sim/simtest": {"csta", "pbx/pbxtest", "pbx/sim"},
 	"pbx/asterisk":    {"csta", "pbx", "pbx/asterisk/ami"},
 	"pbx/cstatcp":     {"csta", "pbx"},
+	"pbx/freeswitch":  {"csta", "pbx", "pbx/freeswitch/esl"},
 
 	"pbx/asterisk/ami":              {},
 	"pbx/freeswitch/esl":            {},

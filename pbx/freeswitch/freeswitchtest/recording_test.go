@@ -105,7 +105,6 @@ type story struct {
 	letters  map[string]string
 	order    []string
 	channels map[string][]string
-	number   int
 }
 
 func newStory() *story { return &story{letters: map[string]string{}, channels: map[string][]string{}} }
@@ -146,11 +145,10 @@ func (s *story) add(e esl.Event) {
 	line := e.Name()
 	over := e.Get("Answer-State") == "hangup"
 	for _, h := range compared {
-		value, has := e.Header[h]
-		if !has {
+		if _, has := e.Header[h]; !has {
 			continue
 		}
-		value = e.Get(h)
+		value := e.Get(h)
 		switch {
 		case strings.HasSuffix(h, "UUID") || strings.HasSuffix(h, "Unique-ID"):
 			// It depends on which of two threads is the faster.

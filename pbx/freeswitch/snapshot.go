@@ -1,0 +1,190 @@
+package freeswitch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+	"rccgw/pbx/freeswitch/esl"
+)
+
+// takeStock finds out what there is at the PBX, reports what has changed since the
+// last link, and opens the driver for commands. What happens meanwhile is told by
+// events after it: their facts are newer, or the same.
+func (d *Driver) takeStock(ctx context.Context, conn *esl.Conn, emit pbx.Emit) error {
+	d.turn <- struct{}{}
+	defer d.done()
+	if err := conn.Subscribe(ctx, events...); err != nil {
+		return err
+	}
+	found, err := list(ctx, conn)
+	if err != nil {
+		return err
+	}
+	before := d.channels
+	d.channels, d.ended = map[string]*channel{}, map[string]time.Time{}
+	for _, f := range found {
+		ch := d.newChannel(f, "")
+		if was := before[f.uuid]; was != nil {
+			ch.call, ch.left, ch.leads = was.call, was.left, was.leads
+		}
+	}
+	d.calls.SetEmit(emit)
+	calls := d.build()
+	d.calls.Sync(calls)
+	d.conn = conn
+	d.suspect = true // the list may be behind
+	d.log.Info("snapshot", "channels", len(found), "calls", len(calls))
+	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
+	return nil
+}
+
+// build makes calls of the channels. Those that lead come first: others have their
+// callIDs from them.
+func (d *Driver) build() []pbx.Call {
+	calls := map[string]*pbx.Call{}
+	var ids []string
+	for _, leads := range []bool{true, false} {
+		for _, id := range slices.Sorted(maps.Keys(d.channels)) {
+			ch := d.channels[id]
+			state := ch.connection()
+			if ch.leads != leads || ch.left || state == "" || d.doubles(ch) {
+				continue
+			}
+			if ch.call == "" {
+				ch.call = d.callOf(ch)
+			}
+			c := calls[ch.call]
+			if c == nil {
+				c = &pbx.Call{ID: ch.call, LastRedirected: csta.RedirectionDeviceID{NotRequired: true}}
+				calls[ch.call] = c
+				ids = append(ids, ch.call)
+			}
+			party := ch.party()
+			if leads {
+				c.Calling = party.Shown()
+				if state != pbx.Initiated {
+					c.Called = d.dialled(ch)
+				}
+			}
+			c.Connections = append(c.Connections, pbx.Connection{Party: party, State: state})
+		}
+	}
+	list := make([]pbx.Call, 0, len(ids))
+	for _, id := range ids {
+		list = append(list, *calls[id])
+	}
+	return list
+}
+
+// A row is a channel as "show channels as json" has it. The columns are those of the
+// core's table.
+type row struct {
+	UUID       string `json:"uuid"`
+	Direction  string `json:"direction"`
+	State      string `json:"state"`
+	CIDNumber  string `json:"cid_num"`
+	Dest       string `json:"dest"`
+	Dialplan   string `json:"dialplan"`
+	PresenceID string `json:"presence_id"`
+	CallState  string `json:"callstate"`
+	CallUUID   string `json:"call_uuid"`
+}
+
+// list asks for the channels.
+func list(ctx context.Context, conn *esl.Conn) ([]facts, error) {
+	text, err := conn.API(ctx, "show channels as json")
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Count *int  `json:"row_count"`
+		Rows  []row `json:"rows"`
+	}
+	if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.Count == nil {
+		return nil, fmt.Errorf("show channels as json: %.80q: %w", text, err)
+	}
+	known := map[string]bool{}
+	for _, r := range answer.Rows {
+		known[r.UUID] = true
+	}
+	all := make([]facts, 0, len(answer.Rows))
+	for _, r := range answer.Rows {
+		f := facts{uuid: r.UUID, inbound: r.Direction == "inbound", presence: r.PresenceID, state: r.State, callstate: r.CallState, root: r.CallUUID,
+			dialplan: r.Dialplan != "", dest: r.Dest, cid: r.CIDNumber}
+		switch r.CallState {
+		case "ACTIVE", "HELD", "UNHELD", "RING_WAIT":
+			f.answered = true
+		}
+		// A call that lost the channel which led it is led by who is left.
+		if f.root == "" || !known[f.root] {
+			f.root = f.uuid
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// fresh is how long what FreeSWITCH lists may be behind its events: its core writes
+// the list after them.
+const fresh = 500 * time.Millisecond
+
+// lookForLost compares the channels with the list where events may have been lost, but for
+// those that said something a moment ago, which are looked at the next time.
+func (d *Driver) lookForLost(ctx context.Context) error {
+	if !d.suspect {
+		return nil
+	}
+	before := time.Now().Add(-fresh)
+	found, err := list(ctx, d.conn)
+	if err != nil {
+		return err
+	}
+	d.suspect = false
+	here := map[string]bool{}
+	var changed []*channel
+	for _, f := range found {
+		here[f.uuid] = true
+		ch := d.channels[f.uuid]
+		_, ended := d.ended[f.uuid]
+		switch {
+		case ended || f.state == "CS_NONE" || f.state == "CS_NEW":
+		case ch == nil:
+			changed = append(changed, d.newChannel(f, ""))
+		case ch.heard.After(before):
+			d.suspect = true
+		case ch.callstate != f.callstate || ch.answered != f.answered:
+			d.learn(ch, f)
+			changed = append(changed, ch)
+		}
+	}
+	slices.SortStableFunc(changed, func(a, b *channel) int {
+		switch {
+		case a.leads == b.leads:
+			return 0
+		case a.leads:
+			return -1
+		}
+		return 1
+	})
+	for _, ch := range changed {
+		d.tell(ch)
+	}
+	for _, ch := range slices.Collect(maps.Values(d.channels)) {
+		switch {
+		case here[ch.uuid]:
+		case ch.heard.After(before):
+			d.suspect = true
+		default:
+			d.hungUp(ch, pbx.CauseNormal)
+		}
+	}
+	// What ended long ago is in no list any more.
+	maps.DeleteFunc(d.ended, func(_ string, at time.Time) bool { return time.Since(at) > time.Minute })
+	return nil
+}
