@@ -70,10 +70,18 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.clearConnection)
 	csta.Handle(m, d.holdCall)
 	csta.Handle(m, d.retrieveCall)
+	csta.Handle(m, d.consultationCall, d.autoAnswer.match)
+	csta.Handle(m, d.alternateCall)
+	csta.Handle(m, d.reconnectCall)
+	csta.Handle(m, d.transferCall)
+	csta.Handle(m, d.singleStepTransferCall)
+	csta.Handle(m, d.deflectCall)
+	csta.Handle(m, d.clearCall)
+	csta.Handle(m, d.generateDigits)
 	csta.Handle(m, d.snapshotDevice)
 	csta.Handle(m, d.snapshotCall)
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
-		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.ConnectionClearedEvent{})
+		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.TransferedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ConnectionClearedEvent{})
 }
 
 // events are what the driver listens to. The last comes every 20 seconds, so that a

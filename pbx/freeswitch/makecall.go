@@ -150,3 +150,36 @@ func (d *Driver) clearConnection(ctx context.Context, req *csta.ClearConnection)
 	}
 	return &csta.ClearConnectionResponse{}, nil
 }
+
+// clearCall hangs up everybody who is in the call of a connection.
+func (d *Driver) clearCall(ctx context.Context, req *csta.ClearCall) (*csta.ClearCallResponse, error) {
+	err := d.inTurn(ctx, func() error {
+		if _, _, err := d.calls.Find(req.CallToBeCleared); err != nil {
+			return err
+		}
+		cleared := false
+		var failed error
+		for _, ch := range d.channels {
+			if ch.call != req.CallToBeCleared.CallID || ch.left {
+				continue
+			}
+			// The end of one may have been that of another.
+			if err := d.do(ctx, "noCallToClear", "uuid_kill", ch.uuid, "NORMAL_CLEARING"); err == nil {
+				cleared = true
+			} else {
+				failed = err
+			}
+		}
+		if cleared {
+			return nil
+		}
+		if failed == nil {
+			failed = csta.Errorf(csta.StateIncompatibility, "noCallToClear", "call %s has no channel at the PBX", req.CallToBeCleared.CallID)
+		}
+		return failed
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &csta.ClearCallResponse{}, nil
+}

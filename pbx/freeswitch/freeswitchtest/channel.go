@@ -45,6 +45,9 @@ func (s *Server) newChannel(uuid string, p *Phone) *channel {
 	ch := &channel{uuid: uuid, phone: p, call: uuid, state: "CS_NONE", callstate: "DOWN", answer: "ringing"}
 	s.channels = append(s.channels, ch)
 	p.legs = append(p.legs, ch)
+	if len(p.legs) == 1 {
+		p.heard = ""
+	}
 	return ch
 }
 
