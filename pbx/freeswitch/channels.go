@@ -14,6 +14,7 @@ type channel struct {
 	line  string    // the own line; empty for a party outside
 	call  string    // the callID; empty until the model was told of it
 	leads bool      // it dials, or is called to dial: others follow it
+	quiet bool      // another channel of the same line stands for it in the call
 	left  bool      // it has no part in a call any more, though FreeSWITCH may still release it
 	heard time.Time // when it said something last
 }
@@ -93,11 +94,11 @@ func (d *Driver) callOf(ch *channel) string {
 // tell tells the model what the channel's facts are. What it knows makes no event.
 func (d *Driver) tell(ch *channel) {
 	state := ch.connection()
-	if ch.left || state == "" || d.doubles(ch) {
+	if ch.left || state == "" {
 		return
 	}
-	if ch.call == "" {
-		ch.call = d.callOf(ch)
+	if d.enter(ch); ch.quiet {
+		return
 	}
 	switch state {
 	case pbx.Initiated:
@@ -126,24 +127,29 @@ func (d *Driver) dialled(ch *channel) csta.ExtendedDeviceID {
 	return d.shown(ch.dest)
 }
 
-// doubles reports whether another channel stands for the same line in the same call: a line
-// has several phones, or calls itself. Who is there already stands for it, but who answers
-// takes over from who rings.
-func (d *Driver) doubles(ch *channel) bool {
-	if ch.call != "" || ch.line == "" {
-		return false
+// enter puts the channel into its call, if it is in none. A line may have several channels in one
+// call: those of several phones, or it calls itself. One of them stands for the line: the
+// first, until another answers before it.
+func (d *Driver) enter(ch *channel) {
+	if ch.call == "" {
+		ch.call = d.callOf(ch)
+		ch.quiet = d.speaker(ch) != nil
 	}
-	call := d.callOf(ch)
-	for _, o := range d.channels {
-		if o != ch && o.line == ch.line && o.call == call && !o.left {
-			if ch.answered && !o.answered {
-				o.call = ""
-				return false
-			}
-			return true
+	if ch.quiet && ch.answered {
+		if o := d.speaker(ch); o != nil && !o.answered && !o.inbound {
+			o.quiet, ch.quiet = true, false
 		}
 	}
-	return false
+}
+
+// speaker returns the other channel that stands for the channel's line in its call.
+func (d *Driver) speaker(ch *channel) *channel {
+	for _, o := range d.channels {
+		if ch.line != "" && o != ch && o.line == ch.line && o.call == ch.call && !o.quiet && !o.left {
+			return o
+		}
+	}
+	return nil
 }
 
 // far returns who else is in the channel's call, nil if that is nobody or several.
@@ -164,12 +170,12 @@ func (d *Driver) far(ch *channel) *channel {
 func (d *Driver) hungUp(ch *channel, cause csta.EventCause) {
 	delete(d.channels, ch.uuid)
 	d.ended[ch.uuid] = time.Now()
-	if ch.left || ch.call == "" {
+	if ch.left || ch.call == "" || ch.quiet {
 		return
 	}
 	for _, o := range d.channels {
-		if ch.line != "" && o.line == ch.line && !o.left && o.call == "" && o.root == ch.root && o.connection() != "" {
-			o.call = ch.call // the line is still there
+		if ch.line != "" && o.line == ch.line && o.call == ch.call && !o.left {
+			o.quiet = false // the line is still there
 			d.tell(o)
 			return
 		}
@@ -180,7 +186,7 @@ func (d *Driver) hungUp(ch *channel, cause csta.EventCause) {
 // find returns the channel of a connection.
 func (d *Driver) find(id csta.ConnectionID) (*channel, error) {
 	for _, ch := range d.channels {
-		if ch.call == id.CallID && ch.party().Device == id.DeviceID.ID && !ch.left {
+		if ch.call == id.CallID && ch.party().Device == id.DeviceID.ID && !ch.left && !ch.quiet {
 			return ch, nil
 		}
 	}

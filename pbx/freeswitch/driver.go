@@ -8,8 +8,8 @@
 //
 // A callID is the UUID of the channel that leads the call: the one that has the
 // dialplan. Every channel of the call has it as Channel-Call-UUID, in events and in
-// lists, so that another driver finds the same callIDs. After a transfer another
-// channel leads.
+// lists. A call that comes of a transfer has a callID of its own, which the driver keeps in the
+// channel variable rcc_call. So another driver finds the same callIDs.
 //
 // # Order
 //

@@ -3,6 +3,7 @@ package freeswitch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,7 +32,9 @@ func (d *Driver) takeStock(ctx context.Context, conn *esl.Conn, emit pbx.Emit) e
 	for _, f := range found {
 		ch := d.newChannel(f, "")
 		if was := before[f.uuid]; was != nil {
-			ch.call, ch.left, ch.leads = was.call, was.left, was.leads
+			ch.call, ch.quiet, ch.left, ch.leads = was.call, was.quiet, was.left, was.leads
+		} else if err := d.recall(ctx, conn, ch); err != nil {
+			return err
 		}
 	}
 	d.calls.SetEmit(emit)
@@ -53,11 +56,11 @@ func (d *Driver) build() []pbx.Call {
 		for _, id := range slices.Sorted(maps.Keys(d.channels)) {
 			ch := d.channels[id]
 			state := ch.connection()
-			if ch.leads != leads || ch.left || state == "" || d.doubles(ch) {
+			if ch.leads != leads || ch.left || state == "" {
 				continue
 			}
-			if ch.call == "" {
-				ch.call = d.callOf(ch)
+			if d.enter(ch); ch.quiet {
+				continue
 			}
 			c := calls[ch.call]
 			if c == nil {
@@ -130,6 +133,23 @@ func list(ctx context.Context, conn *esl.Conn) ([]facts, error) {
 	return all, nil
 }
 
+// mark is the channel variable that keeps the callID of a call that was transferred.
+const mark = "rcc_call"
+
+// recall reads the callID that is kept at a channel, if one is.
+func (d *Driver) recall(ctx context.Context, conn *esl.Conn, ch *channel) error {
+	value, err := conn.API(ctx, "uuid_getvar "+ch.uuid+" "+mark)
+	var refused *esl.Error
+	switch {
+	case errors.As(err, &refused): // it is gone by now
+	case err != nil:
+		return err
+	case value != "" && value != "_undef_":
+		ch.call = value
+	}
+	return nil
+}
+
 // fresh is how long what FreeSWITCH lists may be behind its events: its core writes
 // the list after them.
 const fresh = 500 * time.Millisecond
@@ -155,7 +175,11 @@ func (d *Driver) lookForLost(ctx context.Context) error {
 		switch {
 		case ended || f.state == "CS_NONE" || f.state == "CS_NEW":
 		case ch == nil:
-			changed = append(changed, d.newChannel(f, ""))
+			ch = d.newChannel(f, "")
+			if err := d.recall(ctx, d.conn, ch); err != nil {
+				return err
+			}
+			changed = append(changed, ch)
 		case ch.heard.After(before):
 			d.suspect = true
 		case ch.callstate != f.callstate || ch.answered != f.answered:

@@ -10,10 +10,37 @@ import (
 // partner returns the channel that a connection's channel talks with.
 func (d *Driver) partner(ch *channel, value string) (*channel, error) {
 	far := d.far(ch)
-	if far == nil || !far.answered && !far.inbound {
+	if far == nil || !far.answered && !far.inbound || far.line != "" && far.line == ch.line {
 		return nil, csta.Errorf(csta.StateIncompatibility, value, "%s is not connected to one other party", csta.Connection(ch.call, ch.party().Device))
 	}
 	return far, nil
+}
+
+// rename has a transfer carried out, after which channels are in a call of another callID. A callID is not used again:
+// who left the call must not hear of it. The new one is kept at the channels, before anything
+// is changed.
+func (d *Driver) rename(ctx context.Context, value, call string, transfer func() error, channels ...*channel) error {
+	var marked []*channel
+	back := func() {
+		for _, ch := range marked {
+			_ = d.do(ctx, value, "uuid_setvar", ch.uuid, mark, ch.call)
+		}
+	}
+	for _, ch := range channels {
+		if err := d.do(ctx, value, "uuid_setvar", ch.uuid, mark, call); err != nil {
+			back()
+			return err
+		}
+		marked = append(marked, ch)
+	}
+	if err := transfer(); err != nil {
+		back()
+		return err
+	}
+	for _, ch := range channels {
+		ch.call = call
+	}
+	return nil
 }
 
 // transferCall bridges the far ends of a held and an active call. FreeSWITCH releases the
@@ -33,16 +60,21 @@ func (d *Driver) transferCall(ctx context.Context, req *csta.TransferCall) (*cst
 		if err != nil {
 			return err
 		}
-		if err := d.do(ctx, "invalidActiveConnectionState", "uuid_bridge", first.uuid, second.uuid); err != nil {
+		if first.line != "" && first.line == second.line {
+			return csta.Errorf(csta.StateIncompatibility, "invalidConnectionIDForActiveCall", "%s and %s are calls with the same line", req.HeldCall, req.ActiveCall)
+		}
+		result := newCallID(ctx)
+		if err := d.rename(ctx, "invalidActiveConnectionState", result, func() error {
+			return d.do(ctx, "invalidActiveConnectionState", "uuid_bridge", first.uuid, second.uuid)
+		}, first, second); err != nil {
 			return err
 		}
 		// FreeSWITCH will still say of both that they end.
 		held.left, active.left = true, true
 		to := second.party()
-		first.call, second.call = first.uuid, first.uuid
-		d.calls.Transferred(pbx.Joining{Device: held.party().Device, Primary: req.HeldCall.CallID, Secondary: req.ActiveCall.CallID, Result: first.uuid,
+		d.calls.Transferred(pbx.Joining{Device: held.party().Device, Primary: req.HeldCall.CallID, Secondary: req.ActiveCall.CallID, Result: result,
 			To: to.Shown(), Cause: causeTransfer})
-		resp.TransferredCall = csta.Connection(first.uuid, to.Device)
+		resp.TransferredCall = csta.Connection(result, to.Device)
 		return nil
 	})
 	if err != nil {
@@ -93,13 +125,14 @@ func (d *Driver) sendAway(ctx context.Context, ch *channel, number string) (*cha
 	if err != nil {
 		return nil, err
 	}
-	if err := d.do(ctx, "invalidActiveConnectionState", "uuid_transfer", ch.uuid, "-bleg", number, d.dialplan, d.context); err != nil {
+	result := newCallID(ctx)
+	if err := d.rename(ctx, "invalidActiveConnectionState", result, func() error {
+		return d.do(ctx, "invalidActiveConnectionState", "uuid_transfer", ch.uuid, "-bleg", number, d.dialplan, d.context)
+	}, far); err != nil {
 		return nil, err
 	}
-	call := ch.call
 	ch.left = true
-	far.call = far.uuid
-	d.calls.Transferred(pbx.Joining{Device: ch.party().Device, Primary: call, Result: far.uuid, To: d.shown(number), Cause: causeSingleStep})
+	d.calls.Transferred(pbx.Joining{Device: ch.party().Device, Primary: ch.call, Result: result, To: d.shown(number), Cause: causeSingleStep})
 	return far, nil
 }
 

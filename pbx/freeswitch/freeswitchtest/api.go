@@ -20,6 +20,15 @@ func (s *Server) api(line string) string {
 		return "17"
 	case "show":
 		return s.show()
+	case "uuid_getvar":
+		ch := s.find(arg(0))
+		if ch == nil {
+			return "-ERR No such channel!\n"
+		}
+		if value, ok := ch.vars[arg(1)]; ok {
+			return value
+		}
+		return "_undef_"
 	case "user_exists":
 		if arg(0) == "id" && s.phones[arg(1)] != nil && arg(2) == Domain {
 			return "true"
@@ -53,6 +62,15 @@ func (s *Server) api(line string) string {
 			s.answered(ch)
 		}
 		return "+OK Success\n"
+	case "uuid_setvar":
+		ch := s.find(arg(0))
+		if ch == nil {
+			return "-ERR No such channel!\n"
+		}
+		if ch.vars[arg(1)] = arg(2); arg(2) == "" {
+			delete(ch.vars, arg(1))
+		}
+		return "+OK\n"
 	case "uuid_bridge":
 		b, d := s.find(arg(0)), s.find(arg(1))
 		if b == nil || d == nil || b == d {

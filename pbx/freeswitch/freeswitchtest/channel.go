@@ -31,6 +31,7 @@ type channel struct {
 	parked    bool
 	flipped   bool // it was called and became one that calls
 	gone      bool
+	vars      map[string]string
 }
 
 func newUUID() string {
@@ -42,7 +43,7 @@ func newUUID() string {
 // newChannel returns a channel of the phone; its contact has a name of its own.
 func (s *Server) newChannel(uuid string, p *Phone) *channel {
 	s.legs++
-	ch := &channel{uuid: uuid, phone: p, call: uuid, state: "CS_NONE", callstate: "DOWN", answer: "ringing"}
+	ch := &channel{uuid: uuid, phone: p, call: uuid, state: "CS_NONE", callstate: "DOWN", answer: "ringing", vars: map[string]string{}}
 	s.channels = append(s.channels, ch)
 	p.legs = append(p.legs, ch)
 	if len(p.legs) == 1 {
