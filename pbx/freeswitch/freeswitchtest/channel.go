@@ -173,7 +173,7 @@ func (s *Server) originate(job, arg string) {
 	user, domain, _ := strings.Cut(strings.TrimPrefix(target, "user/"), "@")
 	p := s.phones[user]
 	switch {
-	case p == nil || domain != Domain:
+	case p == nil || p.away || domain != Domain:
 		s.jobDone(job, arg, "-ERR USER_NOT_REGISTERED")
 		return
 	case vars["origination_uuid"] != "" && s.find(vars["origination_uuid"]) != nil:

@@ -14,6 +14,7 @@ type Phone struct {
 	legs     []*channel
 	obeys    bool          // answers by itself when the call asks for that
 	talks    bool          // answers at the event talk
+	away     bool          // it is not registered
 	eager    bool          // answers whatever comes
 	patience time.Duration // after which an unanswered call ends; 0: never
 	heard    string
@@ -130,4 +131,11 @@ func (p *Phone) Dial(number string) error {
 // Person is who sits at the phone.
 func (p *Phone) Person() pbxtest.Person {
 	return pbxtest.Person{Lift: p.Answer, Dial: p.Dial, Answer: p.Answer, HangUp: p.HangUp, Hold: p.Hold, Retrieve: p.Retrieve, Heard: p.Heard}
+}
+
+// Unregister has the phone be away: calls to it fail.
+func (p *Phone) Unregister() {
+	p.server.mu.Lock()
+	defer p.server.mu.Unlock()
+	p.away = true
 }

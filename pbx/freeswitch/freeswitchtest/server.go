@@ -276,3 +276,10 @@ func (s *Server) after(wait time.Duration, do func()) {
 	})
 	s.timers[timer] = true
 }
+
+// Heartbeat emits the event that comes every 20 seconds.
+func (s *Server) Heartbeat() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.emit("HEARTBEAT", nil, "")
+}

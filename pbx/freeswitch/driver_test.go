@@ -1,0 +1,329 @@
+package freeswitch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rccgw/csta"
+	"rccgw/pbx"
+	"rccgw/pbx/freeswitch/freeswitchtest"
+	"rccgw/pbx/pbxtest"
+)
+
+// patience is how long what must happen may take.
+const patience = 10 * time.Second
+
+// A recorder keeps what a driver tells.
+type recorder struct {
+	mu     sync.Mutex
+	events []string
+}
+
+func (r *recorder) emit(device string, msg csta.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ev, ok := msg.(csta.Event); ok && device != "" {
+		state, call := csta.LocalConnection(ev)
+		r.events = append(r.events, fmt.Sprint(device, " ", csta.Name(ev), " ", call, " ", state))
+	}
+}
+
+func (r *recorder) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
+}
+
+// until waits for what must become so.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// shape is the model's calls without their order.
+func shape(d *Driver) string {
+	var lines []string
+	for _, c := range d.calls.List() {
+		var conns []string
+		for _, conn := range c.Connections {
+			conns = append(conns, conn.Device+" "+string(conn.State))
+		}
+		slices.Sort(conns)
+		lines = append(lines, c.ID+": "+strings.Join(conns, ", "))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+func makeCall(t *testing.T, m *csta.Mux, from, to string) string {
+	t.Helper()
+	resp, err := csta.Call(t.Context(), m, &csta.MakeCall{CallingDevice: csta.Device(from), CalledDirectoryNumber: csta.Device(to), AutoOriginate: "doNotPrompt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.CallingDevice.CallID
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// talk has two phones talk.
+func talk(t *testing.T, d *Driver, m *csta.Mux, fake *freeswitchtest.Server, from, to string) string {
+	t.Helper()
+	call := makeCall(t, m, from, to)
+	until(t, to+" rings", func() bool { return strings.Contains(shape(d), call+": "+from+" connected, "+to+" alerting") })
+	must(t, fake.Phone(to).Answer())
+	until(t, to+" talks", func() bool { return strings.Contains(shape(d), call+": "+from+" connected, "+to+" connected") })
+	return call
+}
+
+// Another driver, which knows nothing but the PBX, finds the same calls: after calls were made,
+// held, consulted and transferred in both ways.
+func TestAnotherDriverFindsTheSame(t *testing.T) {
+	numbers := []string{"1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008"}
+	fake := startFake(t, numbers...)
+	d := newDriver(t, settings(fake))
+	m := pbxtest.Start(t, d, new(recorder).emit)
+	same := func(what string) {
+		t.Helper()
+		other := newDriver(t, settings(fake))
+		pbxtest.Start(t, other, new(recorder).emit)
+		if got, want := shape(other), shape(d); got != want || want == "" {
+			t.Errorf("%s: another driver finds\n%s\nnot\n%s", what, got, want)
+		}
+	}
+	makeCall(t, m, "1001", "1002")
+	until(t, "1002 rings", func() bool { return strings.Contains(shape(d), "1002 alerting") })
+	same("alerting")
+	must(t, fake.Phone("1001").HangUp())
+	until(t, "the end", func() bool { return shape(d) == "" })
+
+	if _, err := csta.Call(t.Context(), m, &csta.MakeCall{CallingDevice: csta.Device("1001"), CalledDirectoryNumber: csta.Device("1002"), AutoOriginate: "prompt"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "1001 is prompted", func() bool { return strings.Contains(shape(d), "1001 initiated") })
+	same("prompted")
+	must(t, fake.Phone("1001").HangUp())
+
+	must(t, fake.Phone("1007").Dial("1008"))
+	until(t, "1008 rings", func() bool { return strings.Contains(shape(d), "1008 alerting") })
+	same("dialled by hand")
+
+	held := talk(t, d, m, fake, "1001", "1002")
+	consulted, err := csta.Call(t.Context(), m, &csta.ConsultationCall{ExistingCall: csta.Connection(held, "1001"), ConsultedDevice: csta.Device("1003")})
+	must(t, err)
+	active := consulted.InitiatedCall.CallID
+	until(t, "1003 rings", func() bool { return strings.Contains(shape(d), "1003 alerting") })
+	must(t, fake.Phone("1003").Answer())
+	until(t, "1003 talks", func() bool { return strings.Contains(shape(d), "1003 connected") })
+	same("consulted")
+	moved, err := csta.Call(t.Context(), m, &csta.TransferCall{HeldCall: csta.Connection(held, "1001"), ActiveCall: csta.Connection(active, "1001")})
+	must(t, err)
+	until(t, "1001 is released", func() bool { return fake.Channels() == 4 })
+	same("transferred")
+	sent, err := csta.Call(t.Context(), m, &csta.SingleStepTransferCall{ActiveCall: csta.Connection(moved.TransferredCall.CallID, "1003"), TransferredTo: csta.Device("1004")})
+	must(t, err)
+	until(t, "1004 rings", func() bool { return strings.Contains(shape(d), "1004 alerting") })
+	same("transferred in a single step")
+	for _, id := range []string{moved.TransferredCall.CallID, sent.TransferredCall.CallID} {
+		if id == held || id == active {
+			t.Errorf("the transfer used callID %s again", id)
+		}
+	}
+}
+
+// Whatever number of events is lost, the model is right soon after, without the link being
+// lost; and a listener is told by ordinary events.
+func TestLostEvents(t *testing.T) {
+	for _, lost := range []int{1, 2, 3, 5, 8, 12, 20, 100} {
+		t.Run(fmt.Sprint(lost), func(t *testing.T) {
+			fake := startFake(t, "1001", "1002", "1003", "1004")
+			d := newDriver(t, settings(fake))
+			var r recorder
+			m := pbxtest.Start(t, d, r.emit)
+			call := talk(t, d, m, fake, "1001", "1002")
+			// Of what comes now some is lost: a hold, the end of a call, a new one.
+			fake.Lose(lost)
+			must(t, fake.Phone("1002").Hold())
+			must(t, fake.Phone("1001").HangUp())
+			must(t, fake.Phone("1003").Dial("1004"))
+			fake.Lose(0)
+			// The next event, of whatever, shows the gap.
+			fake.Heartbeat()
+			until(t, "the model is what is", func() bool {
+				s := shape(d)
+				return !strings.Contains(s, call) && strings.HasSuffix(s, ": 1003 connected, 1004 alerting")
+			})
+			told := r.all()
+			if !slices.Contains(told, "1001 ConnectionClearedEvent "+call+" null") || !slices.Contains(told, "1002 ConnectionClearedEvent "+call+" null") {
+				t.Errorf("the end of %s was not told:\n%s", call, strings.Join(told, "\n"))
+			}
+			if !slices.ContainsFunc(told, func(s string) bool { return strings.HasPrefix(s, "1004 DeliveredEvent") }) {
+				t.Errorf("the new call was not told:\n%s", strings.Join(told, "\n"))
+			}
+		})
+	}
+}
+
+// A command is carried out once, however often it is asked for with the same key.
+func TestOnce(t *testing.T) {
+	fake := startFake(t, "1001", "1002", "1003")
+	d := newDriver(t, settings(fake))
+	m := pbxtest.Start(t, d, new(recorder).emit)
+	ctx := csta.WithCommandKey(t.Context(), "the same")
+	req := &csta.MakeCall{CallingDevice: csta.Device("1001"), CalledDirectoryNumber: csta.Device("1002"), AutoOriginate: "doNotPrompt"}
+	var all sync.WaitGroup
+	ids := make([]string, 5)
+	for i := range ids {
+		all.Go(func() {
+			resp, err := csta.Call(ctx, m, req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ids[i] = resp.CallingDevice.CallID
+		})
+	}
+	all.Wait()
+	again := newDriver(t, settings(fake))
+	mux := pbxtest.Start(t, again, new(recorder).emit)
+	resp, err := csta.Call(ctx, mux, req)
+	must(t, err)
+	if ids = slices.Compact(append(ids, resp.CallingDevice.CallID)); len(ids) != 1 {
+		t.Errorf("the command made the calls %v", ids)
+	}
+	if n := count(fake, "originate"); n != 1 {
+		t.Errorf("%d times originated", n)
+	}
+	// After the call has ended, too.
+	must(t, fake.Phone("1001").HangUp())
+	until(t, "the end", func() bool { return shape(d) == "" })
+	_, err = csta.Call(ctx, m, req)
+	must(t, err)
+	if n := count(fake, "originate"); n != 1 {
+		t.Errorf("%d times originated", n)
+	}
+}
+
+func count(fake *freeswitchtest.Server, command string) (n int) {
+	for _, c := range fake.Commands() {
+		if strings.HasPrefix(c, command) {
+			n++
+		}
+	}
+	return n
+}
+
+// A command whose answer does not come, or that is answered and whose link is lost then, is
+// uncertain, and not tried again.
+func TestUncertain(t *testing.T) {
+	uncertain := &csta.Error{Class: csta.PrivateError, Value: "uncertain"}
+	fake := startFake(t, "1001", "1002")
+	d := newDriver(t, settings(fake))
+	m := pbxtest.Start(t, d, new(recorder).emit)
+	call := talk(t, d, m, fake, "1001", "1002")
+	for verb, req := range map[string]csta.Message{
+		"uuid_hold": &csta.HoldCall{CallToBeHeld: csta.Connection(call, "1001")},
+		"originate": &csta.MakeCall{CallingDevice: csta.Device("1001"), CalledDirectoryNumber: csta.Device("1002")},
+	} {
+		fake.Deafen(verb)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if _, err := m.ServeCSTA(ctx, req); !errors.Is(err, uncertain) {
+			t.Errorf("%s: %v", verb, err)
+		}
+		cancel()
+		if n := count(fake, verb); verb == "uuid_hold" && n != 1 {
+			t.Errorf("%s: sent %d times", verb, n)
+		}
+	}
+}
+
+// A phone that is not there is said so at once.
+func TestPhoneOutOfService(t *testing.T) {
+	fake := startFake(t, "1001", "1002")
+	fake.Phone("1001").Unregister()
+	m := pbxtest.Start(t, newDriver(t, settings(fake)), new(recorder).emit)
+	_, err := csta.Call(t.Context(), m, &csta.MakeCall{CallingDevice: csta.Device("1001"), CalledDirectoryNumber: csta.Device("1002")})
+	if !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "callingDeviceOutOfService"}) {
+		t.Error(err)
+	}
+}
+
+// Services that depend on the phone are offered for lines of which the settings say so.
+func TestPhonesDiffer(t *testing.T) {
+	fake := startFake(t, "1001", "1002")
+	s := settings(fake)
+	s.TalkEvent, s.AutoAnswer = "1001", "1002"
+	var m csta.Mux
+	newDriver(t, s).Services(&m)
+	for line, want := range map[string][2]bool{"1001": {true, false}, "1002": {false, true}, "1003": {false, false}} {
+		f := m.Features(line)
+		if got := [2]bool{f.Supports(&csta.AnswerCall{}), f.Supports(&csta.ConsultationCall{})}; got != want {
+			t.Errorf("%s: AnswerCall and ConsultationCall are offered: %v, want %v", line, got, want)
+		}
+	}
+}
+
+// A process that may not act for the PBX any more writes nothing there.
+func TestNoLease(t *testing.T) {
+	fake := startFake(t, "1001", "1002", "1003")
+	d := newDriver(t, settings(fake))
+	m := pbxtest.Start(t, d, new(recorder).emit)
+	call := talk(t, d, m, fake, "1001", "1002")
+	before := len(fake.Commands())
+	var asked atomic.Int32
+	ctx := pbx.WithLease(t.Context(), func() bool { asked.Add(1); return false })
+	id := csta.Connection(call, "1001")
+	for _, req := range []csta.Message{
+		&csta.MakeCall{CallingDevice: csta.Device("1003"), CalledDirectoryNumber: csta.Device("1002")}, &csta.HoldCall{CallToBeHeld: id},
+		&csta.ClearConnection{ConnectionToBeCleared: id}, &csta.ClearCall{CallToBeCleared: id},
+		&csta.SingleStepTransferCall{ActiveCall: id, TransferredTo: csta.Device("1003")},
+		&csta.ConsultationCall{ExistingCall: id, ConsultedDevice: csta.Device("1003")},
+		&csta.GenerateDigits{ConnectionToSendDigits: id, CharactersToSend: "1"},
+	} {
+		if _, err := m.ServeCSTA(ctx, req); !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "resourceOutOfService"}) {
+			t.Errorf("%s: %v", csta.Name(req), err)
+		}
+	}
+	if after := len(fake.Commands()); after != before || asked.Load() == 0 {
+		t.Errorf("without the lease: %v", fake.Commands()[before:])
+	}
+}
+
+// A FreeSWITCH that is not there, refuses or does not speak ends Run with an error.
+func TestNoLink(t *testing.T) {
+	fake := startFake(t, "1001")
+	wrong := settings(fake)
+	wrong.Secret = "wrong"
+	gone := settings(fake)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	gone.Address = l.Addr().String()
+	must(t, l.Close())
+	for name, s := range map[string]Settings{"password": wrong, "address": gone} {
+		if err := newDriver(t, s).Run(t.Context(), new(recorder).emit); err == nil || strings.Contains(err.Error(), s.Secret) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	m := new(csta.Mux)
+	newDriver(t, settings(fake)).Services(m)
+	if _, err := csta.Call(t.Context(), m, &csta.SnapshotDevice{SnapshotObject: csta.Device("1001")}); !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "resourceOutOfService"}) {
+		t.Errorf("without a link: %v", err)
+	}
+}
