@@ -2,6 +2,7 @@ package freeswitch
 
 import (
 	"log/slog"
+	"maps"
 	"testing"
 	"time"
 
@@ -67,18 +68,51 @@ func TestConformance(t *testing.T) {
 		devices := []string{"1001", "1002", "1003", "1004"}
 		fake := startFake(t, append(devices, impatient)...)
 		fake.Phone(impatient).Impatient(100 * time.Millisecond)
-		d := newDriver(t, settings(fake))
-		var f pbxtest.Fan
-		m := pbxtest.Start(t, d, f.Emit)
-		line := func(device string) *pbxtest.Line {
-			return &pbxtest.Line{ID: device, Handler: m, Features: m.Features(device), Person: fake.Phone(device).Person(),
-				Watch: func(w pbxtest.Watcher) func() { return f.Watch(device, w) }}
-		}
-		b := &pbxtest.Bench{Busy: freeswitchtest.Busy, Unknown: freeswitchtest.Unknown, Cut: fake.Cut, Restore: fake.Restore, Calls: d.calls.List,
-			Impatient: line(impatient), Lacks: lacks}
-		for _, device := range devices {
-			b.Lines = append(b.Lines, line(device))
+		b, line := newBench(t, settings(fake), devices)
+		b.Busy, b.Unknown, b.Cut, b.Restore, b.Lacks = freeswitchtest.Busy, freeswitchtest.Unknown, fake.Cut, fake.Restore, lacks
+		b.Impatient = line(impatient)
+		for _, l := range append(b.Lines, b.Impatient) {
+			l.Person = fake.Phone(l.ID).Person()
 		}
 		return b
 	})
+}
+
+// noHands is what a bench lacks whose phones nobody moves.
+func noHands() map[pbxtest.Ability]string {
+	all := maps.Clone(lacks)
+	for _, a := range []pbxtest.Ability{pbxtest.HandLift, pbxtest.HandDial, pbxtest.HandAnswer, pbxtest.HandHangUp, pbxtest.HandHold, pbxtest.Hears} {
+		all[a] = "nobody moves the phones: they obey"
+	}
+	all[pbxtest.Link] = "the link is left alone"
+	all[pbxtest.Impatient] = "no phone is known at which a call ends soon"
+	all[pbxtest.Busy] = "no number is known that is always busy"
+	all[pbxtest.Unknown] = "no number is known that nobody has"
+	return all
+}
+
+// The suite that is for a live FreeSWITCH, on the fake: it needs nothing but phones that obey.
+func TestConformanceOfPhonesThatObey(t *testing.T) {
+	pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench {
+		devices := []string{"1001", "1002", "1003", "1004"}
+		b, _ := newBench(t, settings(startFake(t, devices...)), devices)
+		b.Lacks = noHands()
+		return b
+	})
+}
+
+// newBench returns a bench of lines without people, and how to make more lines.
+func newBench(t *testing.T, s Settings, devices []string) (*pbxtest.Bench, func(device string) *pbxtest.Line) {
+	d := newDriver(t, s)
+	var f pbxtest.Fan
+	m := pbxtest.Start(t, d, f.Emit)
+	line := func(device string) *pbxtest.Line {
+		return &pbxtest.Line{ID: device, Handler: m, Features: m.Features(device),
+			Watch: func(w pbxtest.Watcher) func() { return f.Watch(device, w) }}
+	}
+	b := &pbxtest.Bench{Calls: d.calls.List}
+	for _, device := range devices {
+		b.Lines = append(b.Lines, line(device))
+	}
+	return b, line
 }
