@@ -31,12 +31,18 @@ type facts struct {
 	dialplan  bool   // it is in the dialplan, or was called from there
 	dest      string
 	cid       string
+	// redirected is the line whose call is forwarded to this channel, by the variable that the dialplan
+	// sets. Not all events have it, but one that comes before it rings.
+	redirected string
 }
 
 // learn takes note of newer facts.
 func (d *Driver) learn(ch *channel, f facts) {
 	if f.presence == "" {
 		f.presence = ch.presence
+	}
+	if f.redirected == "" {
+		f.redirected = ch.redirected
 	}
 	ch.facts, ch.heard = f, time.Now()
 	if user, _, _ := strings.Cut(f.presence, "@"); d.phones.match(user) {
@@ -104,6 +110,7 @@ func (d *Driver) tell(ch *channel) {
 	case pbx.Initiated:
 		d.calls.Initiated(ch.call, ch.party(), causeMakeCall)
 	case pbx.Alerting:
+		d.forwarded(ch)
 		d.calls.Delivered(ch.call, ch.party(), pbx.CauseNewCall)
 	case pbx.Connected, pbx.Hold:
 		if ch.leads {
@@ -179,6 +186,12 @@ func (d *Driver) hungUp(ch *channel, cause csta.EventCause) {
 			d.tell(o)
 			return
 		}
+	}
+	if d.lingers(ch, cause) {
+		return
+	}
+	if ch.leads {
+		d.givenUp(ch.call)
 	}
 	d.calls.Cleared(ch.call, ch.party().Device, cause)
 }

@@ -57,10 +57,10 @@ var lacks = map[pbxtest.Ability]string{
 	pbxtest.HandPark:          "no recording has valet parking",
 	pbxtest.HandPickUp:        "no recording has a pick-up",
 	pbxtest.HandPress:         "no recording has digits that a phone sent",
-	pbxtest.HandForwarding:    "forwarding is not offered",
-	pbxtest.HandDoNotDisturb:  "do-not-disturb is not offered",
+	pbxtest.HandForwarding:    "the phones' own forwarding is not FreeSWITCH's",
+	pbxtest.HandDoNotDisturb:  "the phones' own do-not-disturb is not FreeSWITCH's",
 	pbxtest.VoiceMail:         "no recording has voice mail",
-	pbxtest.ForwardingRefusal: "forwarding is not offered",
+	pbxtest.ForwardingRefusal: "FreeSWITCH does not say which numbers its dialplan has, and a forwarded call is not forwarded again",
 }
 
 func TestConformance(t *testing.T) {

@@ -45,11 +45,13 @@ type Driver struct {
 	calls *pbx.Calls
 	turn  chan struct{} // holds a token while somebody has the turn; guards all below
 
-	conn     *esl.Conn            // nil while there is no link
-	channels map[string]*channel  // by UUID
-	ended    map[string]time.Time // UUIDs of channels that a list may still have
-	making   map[string]*making   // by UUID, until the PBX has said that it calls the phone
-	suspect  bool                 // an event may have been lost
+	conn      *esl.Conn            // nil while there is no link
+	channels  map[string]*channel  // by UUID
+	ended     map[string]time.Time // UUIDs of channels that a list may still have
+	making    map[string]*making   // by UUID, until the PBX has said that it calls the phone
+	lingering map[string]lingering // by callID
+	emit      pbx.Emit
+	suspect   bool // an event may have been lost
 }
 
 // New returns a driver with the settings, or all their mistakes. It opens
@@ -60,7 +62,7 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 		return nil, err
 	}
 	return &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: make(chan struct{}, 1), channels: map[string]*channel{},
-		ended: map[string]time.Time{}, making: map[string]*making{}}, nil
+		ended: map[string]time.Time{}, making: map[string]*making{}, lingering: map[string]lingering{}}, nil
 }
 
 // Services registers what the driver does.
@@ -78,10 +80,15 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.deflectCall)
 	csta.Handle(m, d.clearCall)
 	csta.Handle(m, d.generateDigits)
+	csta.Handle(m, d.getForwarding)
+	csta.Handle(m, d.setForwarding)
+	csta.Handle(m, d.getDoNotDisturb)
+	csta.Handle(m, d.setDoNotDisturb)
 	csta.Handle(m, d.snapshotDevice)
 	csta.Handle(m, d.snapshotCall)
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
-		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.TransferedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ConnectionClearedEvent{})
+		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.TransferedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ConnectionClearedEvent{},
+		&csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
 }
 
 // events are what the driver listens to. The last comes every 20 seconds, so that a
@@ -115,6 +122,8 @@ func (d *Driver) serve(ctx context.Context, conn *esl.Conn, emit pbx.Emit) error
 	}
 	tick := time.NewTicker(d.lookAgain)
 	defer tick.Stop()
+	second := time.NewTicker(lingerTime / 2)
+	defer second.Stop()
 	for {
 		select {
 		case e, ok := <-conn.Events():
@@ -124,6 +133,10 @@ func (d *Driver) serve(ctx context.Context, conn *esl.Conn, emit pbx.Emit) error
 			d.turn <- struct{}{}
 			d.suspect = d.suspect || e.Gap
 			d.handle(e)
+			<-d.turn
+		case <-second.C:
+			d.turn <- struct{}{}
+			d.giveUp()
 			<-d.turn
 		case <-tick.C:
 			d.turn <- struct{}{}

@@ -327,3 +327,31 @@ func TestNoLink(t *testing.T) {
 		t.Errorf("without a link: %v", err)
 	}
 }
+
+// Forwarding and do-not-disturb are kept at the PBX: another driver reads what was set.
+func TestSettingsAreKept(t *testing.T) {
+	fake := startFake(t, "1001", "1002")
+	m := pbxtest.Start(t, newDriver(t, settings(fake)), new(recorder).emit)
+	line := csta.Device("1001")
+	_, err := csta.Call(t.Context(), m, &csta.SetForwarding{Device: line, ForwardingType: "forwardNoAns", ActivateForward: true, ForwardDN: csta.Device("+1613*5#")})
+	must(t, err)
+	_, err = csta.Call(t.Context(), m, &csta.SetDoNotDisturb{Device: line, DoNotDisturbOn: true})
+	must(t, err)
+	other := pbxtest.Start(t, newDriver(t, settings(fake)), new(recorder).emit)
+	f, err := csta.Call(t.Context(), other, &csta.GetForwarding{Device: line})
+	must(t, err)
+	on := 0
+	for _, item := range f.ForwardingList {
+		if item.ForwardStatus {
+			on++
+			if item.ForwardingType != "forwardNoAns" || item.ForwardDN.ID != "+1613*5#" {
+				t.Errorf("%+v", item)
+			}
+		}
+	}
+	dnd, err := csta.Call(t.Context(), other, &csta.GetDoNotDisturb{Device: line})
+	must(t, err)
+	if on != 1 || !dnd.DoNotDisturbOn {
+		t.Errorf("forwarding is %+v, do-not-disturb %v", f.ForwardingList, dnd.DoNotDisturbOn)
+	}
+}

@@ -30,7 +30,8 @@ func (d *Driver) handle(e esl.Event) {
 		}
 	case f.state == "CS_NONE" || f.state == "CS_NEW": // nothing is known of it yet
 	case ch == nil:
-		d.tell(d.newChannel(f, e.Get("Other-Leg-Unique-ID")))
+		ch = d.newChannel(f, e.Get("Other-Leg-Unique-ID"))
+		d.tell(ch)
 	default:
 		d.learn(ch, f)
 		d.tell(ch)
@@ -57,7 +58,8 @@ func factsOf(e esl.Event) facts {
 	get := func(name string) string { return strings.Clone(e.Get(name)) }
 	return facts{uuid: get("Unique-ID"), inbound: e.Get("Call-Direction") == "inbound", presence: get("Channel-Presence-ID"), state: get("Channel-State"),
 		callstate: get("Channel-Call-State"), answered: e.Get("Answer-State") == "answered", root: get("Channel-Call-UUID"),
-		dialplan: e.Get("Caller-Dialplan") != "", dest: get("Caller-Destination-Number"), cid: get("Caller-Caller-ID-Number")}
+		dialplan: e.Get("Caller-Dialplan") != "", dest: get("Caller-Destination-Number"), cid: get("Caller-Caller-ID-Number"),
+		redirected: get("variable_rcc_redirected")}
 }
 
 // jobDone takes note of how an originate ended. One that succeeded, or that went wrong

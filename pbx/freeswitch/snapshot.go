@@ -37,7 +37,9 @@ func (d *Driver) takeStock(ctx context.Context, conn *esl.Conn, emit pbx.Emit) e
 			return err
 		}
 	}
+	clear(d.lingering)
 	d.calls.SetEmit(emit)
+	d.emit = emit
 	calls := d.build()
 	d.calls.Sync(calls)
 	d.conn = conn

@@ -274,9 +274,14 @@ func (c *Conn) write(lines string) (chan Frame, error) {
 	return w, nil
 }
 
-// API has a command carried out and returns its output.
+// API has a command carried out and returns its output, which may be empty.
 func (c *Conn) API(ctx context.Context, command string) (string, error) {
-	return c.Send(ctx, "api "+command)
+	out, err := c.Send(ctx, "api "+command)
+	// That is what FreeSWITCH answers where a command has no output, whether or not it did something.
+	if refused := new(Error); errors.As(err, &refused) && refused.Text == "-ERR no reply" {
+		return "", nil
+	}
+	return out, err
 }
 
 // BgAPI has a command carried out in the background, and returns when that was

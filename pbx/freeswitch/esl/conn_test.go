@@ -126,6 +126,8 @@ func TestQuestions(t *testing.T) {
 			return api("a\n")
 		case "api uuid_kill x":
 			return api("-ERR No such channel!\n")
+		case "api db select/a/b":
+			return api("-ERR no reply\n")
 		case "api uuid_hold":
 			return api("-USAGE: [off|toggle] <uuid> [<display>]\n")
 		case "bgapi originate x\nJob-UUID: 7":
@@ -148,6 +150,9 @@ func TestQuestions(t *testing.T) {
 		if _, err := c.API(ctx, command); !errors.As(err, &refused) || refused.Text != want {
 			t.Errorf("%s: %v, want %s", command, err, want)
 		}
+	}
+	if got, err := c.API(ctx, "db select/a/b"); got != "" || err != nil {
+		t.Errorf("a command without output: %q, %v", got, err)
 	}
 	if err := c.BgAPI(ctx, "7", "originate x"); err != nil {
 		t.Error(err)

@@ -103,7 +103,7 @@ func (s *Server) api(line string) string {
 			return "-ERR No Such Channel!\n"
 		}
 		ch.phone.heard += arg(1)
-		return "+OK\n"
+		return ""
 	case "hupall":
 		for len(s.channels) > 0 {
 			s.hangup(s.channels[len(s.channels)-1], "MANAGER_REQUEST")

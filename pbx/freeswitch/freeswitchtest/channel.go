@@ -115,6 +115,14 @@ func (s *Server) become(ch *channel, callstate string) {
 	s.tell(ch, "CHANNEL_CALLSTATE", "Original-Channel-Call-State: "+was)
 }
 
+// variables are the channel's in its first events.
+func (ch *channel) variables() (headers []string) {
+	for name, value := range ch.vars {
+		headers = append(headers, "variable_"+name+": "+encode(value))
+	}
+	return headers
+}
+
 func (s *Server) execute(ch *channel, app, data string) {
 	extra := []string{"Application: " + app}
 	if data != "" {
@@ -140,8 +148,8 @@ func (s *Server) ringing(ch *channel) {
 	}
 	ch.presence = ch.phone.number + "@" + Domain
 	s.enter(ch, "CS_INIT")
-	s.tell(ch, "CHANNEL_CREATE")
-	s.tell(ch, "CHANNEL_ORIGINATE")
+	s.tell(ch, "CHANNEL_CREATE", ch.variables()...)
+	s.tell(ch, "CHANNEL_ORIGINATE", ch.variables()...)
 	s.enter(ch, "CS_ROUTING")
 	s.enter(ch, "CS_CONSUME_MEDIA")
 	s.tell(ch, "CHANNEL_PROGRESS")
@@ -230,17 +238,13 @@ func (s *Server) answered(ch *channel) {
 func (s *Server) route(ch *channel) {
 	p := s.phones[ch.dest]
 	switch {
+	case s.db["rcc_dnd/"+ch.dest] != "":
+		s.execute(ch, "hangup", "USER_BUSY")
+		s.hangup(ch, "USER_BUSY")
+	case s.phones[s.db["rcc_cfi/"+ch.dest]] != nil:
+		s.dial(ch, s.phones[s.db["rcc_cfi/"+ch.dest]], ch.dest)
 	case p != nil:
-		s.execute(ch, "set", "hangup_after_bridge=true")
-		s.execute(ch, "set", "ringback=tone_stream://%(2000,4000,440,480)")
-		s.execute(ch, "bridge", "user/"+p.number+"@"+Domain)
-		if ch.answer == "answered" {
-			s.become(ch, "RING_WAIT")
-		}
-		b := s.newChannel(newUUID(), p)
-		b.peer, b.other, b.dialplan, b.dest, b.cid = ch, ch, true, p.contact(), ch.phone.number
-		ch.peer = b
-		s.ringing(b)
+		s.dial(ch, p, "")
 	case ch.dest == Conference:
 		s.execute(ch, "answer", "")
 		s.execute(ch, "conference", Conference+"@default")
@@ -250,6 +254,29 @@ func (s *Server) route(ch *channel) {
 	default:
 		s.hangup(ch, "NO_ROUTE_DESTINATION")
 	}
+}
+
+// dial calls a phone for a channel: its own, or that to which it is forwarded.
+func (s *Server) dial(ch *channel, p *Phone, by string) {
+	s.execute(ch, "set", "hangup_after_bridge=true")
+	s.execute(ch, "set", "ringback=tone_stream://%(2000,4000,440,480)")
+	s.bridge(ch, p, by)
+}
+
+func (s *Server) bridge(ch *channel, p *Phone, by string) {
+	b := s.newChannel(newUUID(), p)
+	target := "user/" + p.number + "@" + Domain
+	if by != "" {
+		b.vars["rcc_redirected"] = by
+		target = "{rcc_redirected=" + by + "}" + target
+	}
+	s.execute(ch, "bridge", target)
+	if ch.answer == "answered" && ch.callstate != "RING_WAIT" {
+		s.become(ch, "RING_WAIT")
+	}
+	b.peer, b.other, b.dialplan, b.dest, b.cid = ch, ch, true, p.contact(), ch.phone.number
+	ch.peer = b
+	s.ringing(b)
 }
 
 // connect bridges who dialled with who answers.
@@ -318,6 +345,11 @@ func (s *Server) rejected(ch *channel, cause string) {
 	s.report(ch)
 	if caller != nil && !caller.gone {
 		caller.peer = nil
+		realm := map[string]string{"NO_ANSWER": "rcc_cfna/", "USER_BUSY": "rcc_cfb/"}[cause]
+		if to := s.phones[s.db[realm+caller.dest]]; realm != "" && to != nil && to != ch.phone {
+			s.bridge(caller, to, caller.dest)
+			return
+		}
 		s.hangup(caller, cause)
 	}
 }

@@ -221,6 +221,9 @@ func (s *Server) command(c *listener, line string, headers []string) {
 	case "api":
 		verb, _, _ := strings.Cut(rest, " ")
 		out := s.api(rest)
+		if out == "" {
+			out = "-ERR no reply\n"
+		}
 		if !s.deaf[verb] {
 			s.send(c, fmt.Sprintf("Content-Type: api/response\nContent-Length: %d\n\n%s", len(out), out))
 		}
