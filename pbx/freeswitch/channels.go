@@ -11,12 +11,13 @@ import (
 // A channel is one leg of a call: the facts of its last event, or of a list.
 type channel struct {
 	facts
-	line  string    // the own line; empty for a party outside
-	call  string    // the callID; empty until the model was told of it
-	leads bool      // it dials, or is called to dial: others follow it
-	quiet bool      // another channel of the same line stands for it in the call
-	left  bool      // it has no part in a call any more, though FreeSWITCH may still release it
-	heard time.Time // when it said something last
+	line   string    // the own line; empty for a party outside
+	call   string    // the callID; empty until the model was told of it
+	leads  bool      // it dials, or is called to dial: others follow it
+	quiet  bool      // another channel of the same line stands for it in the call
+	left   bool      // it has no part in a call any more, though FreeSWITCH may still release it
+	marked string    // the callID that is kept at the channel
+	heard  time.Time // when it said something last
 }
 
 // facts are what FreeSWITCH says of a channel.

@@ -51,7 +51,8 @@ type Driver struct {
 	making    map[string]*making   // by UUID, until the PBX has said that it calls the phone
 	lingering map[string]lingering // by callID
 	emit      pbx.Emit
-	suspect   bool // an event may have been lost
+	mayAct    func() bool // whether this process may act for the PBX, by the lease of the link
+	suspect   bool        // an event may have been lost
 }
 
 // New returns a driver with the settings, or all their mistakes. It opens

@@ -14,6 +14,7 @@ import (
 
 	"rccgw/csta"
 	"rccgw/pbx"
+	"rccgw/pbx/freeswitch/esl"
 	"rccgw/pbx/freeswitch/freeswitchtest"
 	"rccgw/pbx/pbxtest"
 )
@@ -67,6 +68,30 @@ func shape(d *Driver) string {
 	return strings.Join(lines, "\n")
 }
 
+// found returns the calls that another driver finds, which may not act: that is up to the first.
+func found(t *testing.T, fake *freeswitchtest.Server) string {
+	t.Helper()
+	other := newDriver(t, settings(fake))
+	ctx, cancel := context.WithCancel(pbx.WithLease(t.Context(), func() bool { return false }))
+	up, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = other.Run(ctx, func(device string, _ csta.Message) {
+			if device == "" {
+				close(up)
+			}
+		})
+	}()
+	select {
+	case <-up:
+	case <-time.After(patience):
+		t.Error("the other driver has no link")
+	}
+	cancel()
+	<-ended
+	return shape(other)
+}
+
 func makeCall(t *testing.T, m *csta.Mux, from, to string) string {
 	t.Helper()
 	resp, err := csta.Call(t.Context(), m, &csta.MakeCall{CallingDevice: csta.Device(from), CalledDirectoryNumber: csta.Device(to), AutoOriginate: "doNotPrompt"})
@@ -102,9 +127,7 @@ func TestAnotherDriverFindsTheSame(t *testing.T) {
 	m := pbxtest.Start(t, d, new(recorder).emit)
 	same := func(what string) {
 		t.Helper()
-		other := newDriver(t, settings(fake))
-		pbxtest.Start(t, other, new(recorder).emit)
-		if got, want := shape(other), shape(d); got != want || want == "" {
+		if got, want := found(t, fake), shape(d); got != want || want == "" {
 			t.Errorf("%s: another driver finds\n%s\nnot\n%s", what, got, want)
 		}
 	}
@@ -230,27 +253,35 @@ func count(fake *freeswitchtest.Server, command string) (n int) {
 	return n
 }
 
-// A command whose answer does not come, or that is answered and whose link is lost then, is
-// uncertain, and not tried again.
+// A command whose answer does not come is uncertain, and not tried again.
 func TestUncertain(t *testing.T) {
-	uncertain := &csta.Error{Class: csta.PrivateError, Value: "uncertain"}
-	fake := startFake(t, "1001", "1002")
-	d := newDriver(t, settings(fake))
-	m := pbxtest.Start(t, d, new(recorder).emit)
-	call := talk(t, d, m, fake, "1001", "1002")
-	for verb, req := range map[string]csta.Message{
-		"uuid_hold": &csta.HoldCall{CallToBeHeld: csta.Connection(call, "1001")},
-		"originate": &csta.MakeCall{CallingDevice: csta.Device("1001"), CalledDirectoryNumber: csta.Device("1002")},
+	for verb, req := range map[string]func(call string) csta.Message{
+		"uuid_hold": func(call string) csta.Message { return &csta.HoldCall{CallToBeHeld: csta.Connection(call, "1001")} },
+		"uuid_kill": func(call string) csta.Message {
+			return &csta.ClearConnection{ConnectionToBeCleared: csta.Connection(call, "1001")}
+		},
+		"originate": func(string) csta.Message {
+			return &csta.MakeCall{CallingDevice: csta.Device("1001"), CalledDirectoryNumber: csta.Device("1002")}
+		},
 	} {
-		fake.Deafen(verb)
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		if _, err := m.ServeCSTA(ctx, req); !errors.Is(err, uncertain) {
-			t.Errorf("%s: %v", verb, err)
-		}
-		cancel()
-		if n := count(fake, verb); verb == "uuid_hold" && n != 1 {
-			t.Errorf("%s: sent %d times", verb, n)
-		}
+		t.Run(verb, func(t *testing.T) {
+			fake := startFake(t, "1001", "1002")
+			s := settings(fake)
+			s.LookAgain = "1h" // nobody else asks
+			d := newDriver(t, s)
+			m := pbxtest.Start(t, d, new(recorder).emit)
+			call := talk(t, d, m, fake, "1001", "1002")
+			before := count(fake, verb)
+			fake.Deafen(verb)
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			if _, err := m.ServeCSTA(ctx, req(call)); !errors.Is(err, &csta.Error{Class: csta.PrivateError, Value: "uncertain"}) {
+				t.Error(err)
+			}
+			if n := count(fake, verb) - before; n != 1 {
+				t.Errorf("sent %d times", n)
+			}
+		})
 	}
 }
 
@@ -354,4 +385,44 @@ func TestSettingsAreKept(t *testing.T) {
 	if on != 1 || !dnd.DoNotDisturbOn {
 		t.Errorf("forwarding is %+v, do-not-disturb %v", f.ForwardingList, dnd.DoNotDisturbOn)
 	}
+}
+
+// Somebody else transfers: a phone, or an operator at FreeSWITCH's own console. The parties are told who is
+// there, and another driver finds the same.
+func TestTransferredByOthers(t *testing.T) {
+	numbers := []string{"1001", "1002", "1003", "1004"}
+	fake := startFake(t, numbers...)
+	d := newDriver(t, settings(fake))
+	m := pbxtest.Start(t, d, new(recorder).emit)
+	console, err := esl.Dial(t.Context(), esl.Config{Address: fake.Address(), Password: freeswitchtest.Password})
+	must(t, err)
+	pbxtest.Background(t, func(ctx context.Context) error { return console.Run(ctx) })
+	far := func(call, line string) string {
+		t.Helper()
+		must(t, d.take(t.Context()))
+		defer d.done()
+		own, err := d.find(csta.Connection(call, line))
+		must(t, err)
+		return d.far(own).uuid
+	}
+	is := func(what string, states ...string) {
+		t.Helper()
+		until(t, what, func() bool {
+			return strings.HasSuffix(shape(d), ": "+strings.Join(states, ", ")) && !strings.Contains(shape(d), "\n")
+		})
+		until(t, what+": another driver finds the same", func() bool { return found(t, fake) == shape(d) })
+	}
+	held := talk(t, d, m, fake, "1001", "1002")
+	must(t, fake.Phone("1001").Hold())
+	until(t, "the hold", func() bool { return strings.Contains(shape(d), "1001 hold") })
+	active := talk(t, d, m, fake, "1001", "1003")
+	_, err = console.API(t.Context(), "uuid_bridge "+far(held, "1001")+" "+far(active, "1001"))
+	must(t, err)
+	is("1001 has left", "1002 connected", "1003 connected")
+	call, _, _ := strings.Cut(shape(d), ":")
+	_, err = console.API(t.Context(), "uuid_transfer "+far(call, "1003")+" -bleg 1004 XML phones")
+	must(t, err)
+	is("1002 has left", "1003 connected", "1004 alerting")
+	must(t, fake.Phone("1004").Answer())
+	is("1004 has answered", "1003 connected", "1004 connected")
 }

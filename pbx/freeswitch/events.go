@@ -4,8 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 
 	"rccgw/csta"
+	"rccgw/pbx"
 	"rccgw/pbx/freeswitch/esl"
 )
 
@@ -36,11 +38,52 @@ func (d *Driver) handle(e esl.Event) {
 		d.learn(ch, f)
 		d.tell(ch)
 	}
-	if ch := d.channels[f.uuid]; ch != nil && d.making[f.uuid] != nil {
-		d.making[f.uuid].answer(nil)
-		delete(d.making, f.uuid)
+	if e.Name() == "CHANNEL_BRIDGE" {
+		d.bridged(d.channels[e.Get("Bridge-A-Unique-ID")], d.channels[e.Get("Bridge-B-Unique-ID")])
+	}
+	if ch := d.channels[f.uuid]; ch != nil {
+		d.keep(ch)
+		if m := d.making[f.uuid]; m != nil {
+			m.answer(nil)
+			delete(d.making, f.uuid)
+		}
 	}
 }
+
+// bridged takes note that two channels talk with each other. Where they come from two calls, since a
+// phone or somebody else transferred, the second has left its call for that of the first.
+func (d *Driver) bridged(a, b *channel) {
+	if a == nil || b == nil || a.left || b.left || a.call == "" || b.call == "" || a.call == b.call {
+		return
+	}
+	if !b.quiet {
+		d.calls.Cleared(b.call, b.party().Device, causeTransfer)
+	}
+	b.call, b.leads = a.call, false
+	b.quiet = d.speaker(b) != nil
+	d.tell(b)
+	d.keep(b)
+}
+
+// keep keeps the callID at a channel whose UUID, or that of whom it follows, does not tell it any more.
+func (d *Driver) keep(ch *channel) {
+	if d.conn == nil || ch.left || ch.call == "" || ch.marked == ch.call || ch.root == ch.call {
+		return
+	}
+	if leader := d.channels[ch.root]; leader != nil && leader != ch && leader.call == ch.call {
+		return
+	}
+	ctx, cancel := context.WithTimeout(pbx.WithLease(context.Background(), d.mayAct), keepTime)
+	defer cancel()
+	if err := d.do(ctx, "generic", "uuid_setvar", ch.uuid, mark, ch.call); err != nil {
+		d.log.Debug("callID not kept", "channel", ch.uuid, "error", err)
+		return
+	}
+	ch.marked = ch.call
+}
+
+// keepTime bounds what the driver does at the PBX by itself, between events.
+const keepTime = 2 * time.Second
 
 // newChannel takes note of a channel. One that was made for another follows it.
 func (d *Driver) newChannel(f facts, other string) *channel {

@@ -32,7 +32,7 @@ func (d *Driver) takeStock(ctx context.Context, conn *esl.Conn, emit pbx.Emit) e
 	for _, f := range found {
 		ch := d.newChannel(f, "")
 		if was := before[f.uuid]; was != nil {
-			ch.call, ch.quiet, ch.left, ch.leads = was.call, was.quiet, was.left, was.leads
+			ch.call, ch.marked, ch.quiet, ch.left, ch.leads = was.call, was.marked, was.quiet, was.left, was.leads
 		} else if err := d.recall(ctx, conn, ch); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (d *Driver) takeStock(ctx context.Context, conn *esl.Conn, emit pbx.Emit) e
 	d.emit = emit
 	calls := d.build()
 	d.calls.Sync(calls)
-	d.conn = conn
+	d.conn, d.mayAct = conn, func() bool { return pbx.CheckLease(ctx) == nil }
 	d.suspect = true // the list may be behind
 	d.log.Info("snapshot", "channels", len(found), "calls", len(calls))
 	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
@@ -147,7 +147,7 @@ func (d *Driver) recall(ctx context.Context, conn *esl.Conn, ch *channel) error 
 	case err != nil:
 		return err
 	case value != "" && value != "_undef_":
-		ch.call = value
+		ch.call, ch.marked = value, value
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ func (d *Driver) rename(ctx context.Context, value, call string, transfer func()
 	back := func() {
 		for _, ch := range marked {
 			_ = d.do(ctx, value, "uuid_setvar", ch.uuid, mark, ch.call)
+			ch.marked = ch.call
 		}
 	}
 	for _, ch := range channels {
@@ -31,6 +32,7 @@ func (d *Driver) rename(ctx context.Context, value, call string, transfer func()
 			back()
 			return err
 		}
+		ch.marked = call
 		marked = append(marked, ch)
 	}
 	if err := transfer(); err != nil {
