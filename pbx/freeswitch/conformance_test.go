@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"rccgw/bus/bustest"
 	"rccgw/pbx/freeswitch/freeswitchtest"
 	"rccgw/pbx/pbxtest"
 )
@@ -97,6 +98,26 @@ func TestConformanceOfPhonesThatObey(t *testing.T) {
 		devices := []string{"1001", "1002", "1003", "1004"}
 		b, _ := newBench(t, settings(startFake(t, devices...)), devices)
 		b.Lacks = noHands()
+		return b
+	})
+}
+
+// The suite from the bus to FreeSWITCH.
+func TestOverBus(t *testing.T) {
+	pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench {
+		devices := []string{"1001", "1002", "1003", "1004"}
+		fake := startFake(t, append(devices, impatient)...)
+		fake.Phone(impatient).Impatient(100 * time.Millisecond)
+		d := newDriver(t, settings(fake))
+		line := bustest.Lines(t, d)
+		b := &pbxtest.Bench{Busy: freeswitchtest.Busy, Unknown: freeswitchtest.Unknown, Cut: fake.Cut, Restore: fake.Restore, Calls: d.calls.List,
+			Impatient: line(impatient), Lacks: lacks}
+		for _, device := range devices {
+			b.Lines = append(b.Lines, line(device))
+		}
+		for _, l := range append(b.Lines, b.Impatient) {
+			l.Person = fake.Phone(l.ID).Person()
+		}
 		return b
 	})
 }

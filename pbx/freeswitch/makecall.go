@@ -87,7 +87,7 @@ func (d *Driver) originate(ctx context.Context, line, id, number string, auto bo
 	if err := pbx.CheckLease(ctx); err != nil {
 		return nil, err
 	}
-	vars := []string{"origination_uuid=" + id, "origination_caller_id_number=" + number, "ignore_early_media=true",
+	vars := []string{"origination_uuid=" + id, "origination_caller_id_number=" + line, "ignore_early_media=true",
 		"originate_timeout=" + strconv.Itoa(int(d.ringTime.Seconds()))}
 	if auto && d.autoAnswer.match(line) {
 		vars = append(vars, "sip_auto_answer=true")
