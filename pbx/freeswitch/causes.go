@@ -13,6 +13,7 @@ const (
 	causeMakeCall   csta.EventCause = "makeCall"
 	causeTransfer   csta.EventCause = "transfer"
 	causeSingleStep csta.EventCause = "singleStepTransfer"
+	causeConference csta.EventCause = "conference"
 	causeRedirected csta.EventCause = "redirected"
 )
 

@@ -16,6 +16,8 @@ type channel struct {
 	leads  bool      // it dials, or is called to dial: others follow it
 	quiet  bool      // another channel of the same line stands for it in the call
 	left   bool      // it has no part in a call any more, though FreeSWITCH may still release it
+	number string    // of a party outside
+	room   string    // the conference that it is in
 	marked string    // the callID that is kept at the channel
 	heard  time.Time // when it said something last
 }
@@ -46,6 +48,14 @@ func (d *Driver) learn(ch *channel, f facts) {
 		f.redirected = ch.redirected
 	}
 	ch.facts, ch.heard = f, time.Now()
+	if room := d.roomOf(f.dest); room != "" {
+		ch.room = room
+	} else if ch.number == "" {
+		ch.number = f.dest
+		if f.inbound {
+			ch.number = f.cid
+		}
+	}
 	if user, _, _ := strings.Cut(f.presence, "@"); d.phones.match(user) {
 		ch.line = user
 	}
@@ -56,12 +66,8 @@ func (ch *channel) party() pbx.Party {
 	if ch.line != "" {
 		return pbx.Party{Device: ch.line, Own: true}
 	}
-	number := ch.dest
-	if ch.inbound {
-		number = ch.cid
-	}
 	// A number from outside may be that of a line.
-	return pbx.Party{Device: "fs-" + ch.uuid, Number: outside(number)}
+	return pbx.Party{Device: "fs-" + ch.uuid, Number: outside(ch.number)}
 }
 
 // connection returns the state of the channel's connection, empty if it has none yet.
@@ -195,6 +201,7 @@ func (d *Driver) hungUp(ch *channel, cause csta.EventCause) {
 		d.givenUp(ch.call)
 	}
 	d.calls.Cleared(ch.call, ch.party().Device, cause)
+	d.endRoom(ch.call)
 }
 
 // find returns the channel of a connection.

@@ -20,7 +20,7 @@ const impatient = "1009"
 // settings are those of a driver of the fake, whose phones obey.
 func settings(s *freeswitchtest.Server) Settings {
 	return Settings{Address: s.Address(), Secret: freeswitchtest.Password, Domain: freeswitchtest.Domain, Context: freeswitchtest.Context, Dialplan: "XML",
-		Phones: "X.", TalkEvent: "X.", AutoAnswer: "X.", RingTime: "30s", LookAgain: "50ms"}
+		Phones: "X.", TalkEvent: "X.", AutoAnswer: "X.", Conference: "rcc-conference-", Features: "db", RingTime: "30s", LookAgain: "50ms"}
 }
 
 func newDriver(t testing.TB, s Settings) *Driver {
@@ -51,7 +51,6 @@ var lacks = map[pbxtest.Ability]string{
 	pbxtest.OutsideCalls:      "no recording has a trunk",
 	pbxtest.WithheldNumber:    "no recording has a trunk",
 	pbxtest.LinkWaiting:       "nobody waits in an orbit or a queue",
-	pbxtest.LinkParties:       "conferences are not offered",
 	pbxtest.Engaged:           "the recorded phones have call waiting",
 	pbxtest.HandTransfer:      "no recording has a transfer by a phone",
 	pbxtest.HandConference:    "no recording has a conference by a phone",

@@ -11,7 +11,7 @@ import (
 // maxDigits is how many digits are sent by one command.
 const maxDigits = 64
 
-// generateDigits sends digits to whom the device talks with.
+// generateDigits sends digits to all whom the device talks with.
 func (d *Driver) generateDigits(ctx context.Context, req *csta.GenerateDigits) (*csta.GenerateDigitsResponse, error) {
 	send := req.CharactersToSend
 	switch {
@@ -32,12 +32,21 @@ func (d *Driver) generateDigits(ctx context.Context, req *csta.GenerateDigits) (
 		if send == "" || len(send) > maxDigits || strings.Trim(send, digits+"*#ABCD") != "" {
 			return csta.Errorf(csta.Operation, "charactersToSendNotSupported", "charactersToSend %.80q: not 1 to %d of 0 to 9, *, #, A to D", send, maxDigits)
 		}
-		far, err := d.partner(ch, "invalidConnectionState")
-		if err != nil {
-			return err
+		to := d.members(ch.call)
+		if ch.room == "" {
+			far, err := d.partner(ch, "invalidConnectionState")
+			if err != nil {
+				return err
+			}
+			to = []*channel{far}
 		}
-		if err := d.do(ctx, "invalidConnectionState", "uuid_send_dtmf", far.uuid, send); err != nil {
-			return err
+		for _, far := range to {
+			if far == ch {
+				continue
+			}
+			if err := d.do(ctx, "invalidConnectionState", "uuid_send_dtmf", far.uuid, send); err != nil {
+				return err
+			}
 		}
 		d.calls.Digits(ch.call, ch.party().Device, send)
 		return nil

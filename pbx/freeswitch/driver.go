@@ -81,15 +81,22 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.deflectCall)
 	csta.Handle(m, d.clearCall)
 	csta.Handle(m, d.generateDigits)
-	csta.Handle(m, d.getForwarding)
-	csta.Handle(m, d.setForwarding)
-	csta.Handle(m, d.getDoNotDisturb)
-	csta.Handle(m, d.setDoNotDisturb)
 	csta.Handle(m, d.snapshotDevice)
 	csta.Handle(m, d.snapshotCall)
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
-		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.TransferedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ConnectionClearedEvent{},
-		&csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
+		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.TransferedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ConnectionClearedEvent{})
+	// What the dialplan has to do is offered where the settings say that it does.
+	if d.conference != "" {
+		csta.Handle(m, d.conferenceCall)
+		csta.Reports(m, &csta.ConferencedEvent{})
+	}
+	if d.features {
+		csta.Handle(m, d.getForwarding)
+		csta.Handle(m, d.setForwarding)
+		csta.Handle(m, d.getDoNotDisturb)
+		csta.Handle(m, d.setDoNotDisturb)
+		csta.Reports(m, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
+	}
 }
 
 // events are what the driver listens to. The last comes every 20 seconds, so that a

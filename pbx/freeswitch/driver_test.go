@@ -160,7 +160,20 @@ func TestAnotherDriverFindsTheSame(t *testing.T) {
 	must(t, err)
 	until(t, "1001 is released", func() bool { return fake.Channels() == 4 })
 	same("transferred")
-	sent, err := csta.Call(t.Context(), m, &csta.SingleStepTransferCall{ActiveCall: csta.Connection(moved.TransferredCall.CallID, "1003"), TransferredTo: csta.Device("1004")})
+	consulted, err = csta.Call(t.Context(), m, &csta.ConsultationCall{ExistingCall: csta.Connection(moved.TransferredCall.CallID, "1002"), ConsultedDevice: csta.Device("1005")})
+	must(t, err)
+	until(t, "1005 rings", func() bool { return strings.Contains(shape(d), "1005 alerting") })
+	must(t, fake.Phone("1005").Answer())
+	until(t, "1005 talks", func() bool { return strings.Contains(shape(d), "1005 connected") })
+	room, err := csta.Call(t.Context(), m, &csta.ConferenceCall{HeldCall: csta.Connection(moved.TransferredCall.CallID, "1002"), ActiveCall: consulted.InitiatedCall})
+	must(t, err)
+	until(t, "three meet", func() bool { return fake.Channels() == 5 })
+	same("conference")
+	must(t, fake.Phone("1005").HangUp())
+	must(t, fake.Phone("1003").HangUp())
+	until(t, "who is alone is released", func() bool { return fake.Channels() == 2 && !strings.Contains(shape(d), room.ConferenceCall.CallID) })
+	call := talk(t, d, m, fake, "1002", "1003")
+	sent, err := csta.Call(t.Context(), m, &csta.SingleStepTransferCall{ActiveCall: csta.Connection(call, "1003"), TransferredTo: csta.Device("1004")})
 	must(t, err)
 	until(t, "1004 rings", func() bool { return strings.Contains(shape(d), "1004 alerting") })
 	same("transferred in a single step")
@@ -307,6 +320,25 @@ func TestPhonesDiffer(t *testing.T) {
 		f := m.Features(line)
 		if got := [2]bool{f.Supports(&csta.AnswerCall{}), f.Supports(&csta.ConsultationCall{})}; got != want {
 			t.Errorf("%s: AnswerCall and ConsultationCall are offered: %v, want %v", line, got, want)
+		}
+	}
+}
+
+// What the dialplan has to do is offered where the settings say that it does it.
+func TestDialplanIsAsked(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		s := settings(startFake(t, "1001"))
+		if !on {
+			s.Conference, s.Features = "", "off"
+		}
+		var m csta.Mux
+		newDriver(t, s).Services(&m)
+		f := m.Features("1001")
+		for _, msg := range []csta.Message{&csta.ConferenceCall{}, &csta.ConferencedEvent{}, &csta.SetForwarding{}, &csta.GetForwarding{}, &csta.ForwardingEvent{},
+			&csta.SetDoNotDisturb{}, &csta.GetDoNotDisturb{}, &csta.DoNotDisturbEvent{}} {
+			if f.Supports(msg) != on {
+				t.Errorf("%s is offered: %v", csta.Name(msg), !on)
+			}
 		}
 	}
 }

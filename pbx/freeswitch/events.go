@@ -73,17 +73,24 @@ func (d *Driver) keep(ch *channel) {
 	if leader := d.channels[ch.root]; leader != nil && leader != ch && leader.call == ch.call {
 		return
 	}
-	ctx, cancel := context.WithTimeout(pbx.WithLease(context.Background(), d.mayAct), keepTime)
-	defer cancel()
-	if err := d.do(ctx, "generic", "uuid_setvar", ch.uuid, mark, ch.call); err != nil {
-		d.log.Debug("callID not kept", "channel", ch.uuid, "error", err)
-		return
+	if d.help("uuid_setvar", ch.uuid, mark, ch.call) {
+		ch.marked = ch.call
 	}
-	ch.marked = ch.call
 }
 
-// keepTime bounds what the driver does at the PBX by itself, between events.
-const keepTime = 2 * time.Second
+// helpTime bounds what the driver does at the PBX by itself, between events.
+const helpTime = 2 * time.Second
+
+// help has something done that nobody waits for, and reports whether it was.
+func (d *Driver) help(command string, args ...string) bool {
+	ctx, cancel := context.WithTimeout(pbx.WithLease(context.Background(), d.mayAct), helpTime)
+	defer cancel()
+	err := d.do(ctx, "generic", command, args...)
+	if err != nil {
+		d.log.Debug("not done", "command", command, "error", err)
+	}
+	return err == nil
+}
 
 // newChannel takes note of a channel. One that was made for another follows it.
 func (d *Driver) newChannel(f facts, other string) *channel {

@@ -21,6 +21,8 @@ type Settings struct {
 	Phones     string `split_words:"true" default:"X." desc:"users that are phones: 1001-1099, 20XX, X. for all digits; any other party is outside"`
 	TalkEvent  string `split_words:"true" desc:"lines whose phones answer at NOTIFY talk; read the warning in pbx/freeswitch/README.md"`
 	AutoAnswer string `split_words:"true" desc:"lines whose phones answer by themselves when the call asks for it"`
+	Conference string `split_words:"true" desc:"how numbers begin by which the dialplan connects with a conference of the name that follows, such as rcc-conference-; empty: conferences are not offered"`
+	Features   string `split_words:"true" default:"off" desc:"db: the dialplan obeys forwarding and do-not-disturb in FreeSWITCH's database, as pbx/freeswitch/README.md has it; off: they are not offered"`
 	RingTime   string `split_words:"true" default:"30s" desc:"how long the own phone rings for MakeCall"`
 	LookAgain  string `split_words:"true" default:"5s" desc:"how soon the channels are looked at again after an event may have been lost"`
 }
@@ -29,6 +31,8 @@ type Settings struct {
 type config struct {
 	address, secret           string
 	domain, context, dialplan string
+	conference                string
+	features                  bool
 	phones, talk, autoAnswer  patterns
 	ringTime, lookAgain       time.Duration
 }
@@ -49,7 +53,8 @@ func (m *mistakes) add(variable, value, format string, args ...any) {
 
 func (s Settings) config() (config, error) {
 	var m mistakes
-	c := config{address: s.Address, secret: s.Secret, domain: s.Domain, context: s.Context, dialplan: s.Dialplan}
+	c := config{address: s.Address, secret: s.Secret, domain: s.Domain, context: s.Context, dialplan: s.Dialplan, conference: s.Conference,
+		features: s.Features == "db"}
 	if h, port, err := net.SplitHostPort(s.Address); err != nil || h == "" {
 		m.add("ADDRESS", s.Address, "not host:port")
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
@@ -69,6 +74,12 @@ func (s Settings) config() (config, error) {
 	word("DOMAIN", s.Domain, ".:[]")
 	word("CONTEXT", s.Context, ".")
 	word("DIALPLAN", s.Dialplan, "")
+	if s.Conference != "" {
+		word("CONFERENCE", s.Conference, "")
+	}
+	if s.Features != "db" && s.Features != "off" {
+		m.add("FEATURES", s.Features, "not db or off")
+	}
 	lines := func(variable, value string) patterns {
 		p, err := parsePatterns(value)
 		if err != nil {

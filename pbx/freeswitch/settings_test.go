@@ -7,7 +7,7 @@ import (
 )
 
 func valid() Settings {
-	return Settings{Address: "127.0.0.1:8021", Secret: "s3cret", Domain: "example.org", Context: "default", Dialplan: "XML", Phones: "X.", RingTime: "30s", LookAgain: "5s"}
+	return Settings{Address: "127.0.0.1:8021", Secret: "s3cret", Domain: "example.org", Context: "default", Dialplan: "XML", Phones: "X.", Features: "off", RingTime: "30s", LookAgain: "5s"}
 }
 
 func TestSettings(t *testing.T) {
@@ -28,10 +28,12 @@ func TestSettings(t *testing.T) {
 		"domain of two":      {func(s *Settings) { s.Domain = "a b" }, []string{`DOMAIN="a b": not letters`}},
 		"context":            {func(s *Settings) { s.Context = "a,b" }, []string{`CONTEXT="a,b": not letters`}},
 		"dialplan":           {func(s *Settings) { s.Dialplan = "X M L" }, []string{`DIALPLAN="X M L": not letters`}},
+		"conference":         {func(s *Settings) { s.Conference = "a b" }, []string{`CONFERENCE="a b": not letters`}},
+		"features":           {func(s *Settings) { s.Features = "hash" }, []string{`FEATURES="hash": not db or off`}},
 		"phones":             {func(s *Settings) { s.Phones = "" }, []string{`PHONES="": no user is a phone`}},
 		"lines":              {func(s *Settings) { s.TalkEvent, s.AutoAnswer = "10-1", "alice" }, []string{`TALK_EVENT="10-1": "10-1" is not a range`, `AUTO_ANSWER="alice": "alice" is not digits`}},
 		"times":              {func(s *Settings) { s.RingTime, s.LookAgain = "0s", "soon" }, []string{`RING_TIME="0s": not a duration`, `LOOK_AGAIN="soon": not a duration`}},
-		"everything at once": {func(s *Settings) { *s = Settings{} }, []string{"ADDRESS=", "SECRET:", "DOMAIN=", "CONTEXT=", "DIALPLAN=", "PHONES=", "RING_TIME=", "LOOK_AGAIN="}},
+		"everything at once": {func(s *Settings) { *s = Settings{} }, []string{"ADDRESS=", "SECRET:", "DOMAIN=", "CONTEXT=", "DIALPLAN=", "FEATURES=", "PHONES=", "RING_TIME=", "LOOK_AGAIN="}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := valid()

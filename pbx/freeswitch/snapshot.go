@@ -32,7 +32,7 @@ func (d *Driver) takeStock(ctx context.Context, conn *esl.Conn, emit pbx.Emit) e
 	for _, f := range found {
 		ch := d.newChannel(f, "")
 		if was := before[f.uuid]; was != nil {
-			ch.call, ch.marked, ch.quiet, ch.left, ch.leads = was.call, was.marked, was.quiet, was.left, was.leads
+			ch.call, ch.number, ch.marked, ch.quiet, ch.left, ch.leads = was.call, was.number, was.marked, was.quiet, was.left, was.leads
 		} else if err := d.recall(ctx, conn, ch); err != nil {
 			return err
 		}
@@ -44,6 +44,9 @@ func (d *Driver) takeStock(ctx context.Context, conn *esl.Conn, emit pbx.Emit) e
 	d.calls.Sync(calls)
 	d.conn, d.mayAct = conn, func() bool { return pbx.CheckLease(ctx) == nil }
 	d.suspect = true // the list may be behind
+	for _, c := range calls {
+		d.endRoom(c.ID)
+	}
 	d.log.Info("snapshot", "channels", len(found), "calls", len(calls))
 	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
 	return nil
@@ -71,7 +74,7 @@ func (d *Driver) build() []pbx.Call {
 				ids = append(ids, ch.call)
 			}
 			party := ch.party()
-			if leads {
+			if leads && c.Calling.IsZero() {
 				c.Calling = party.Shown()
 				if state != pbx.Initiated {
 					c.Called = d.dialled(ch)

@@ -10,7 +10,7 @@ import (
 // partner returns the channel that a connection's channel talks with.
 func (d *Driver) partner(ch *channel, value string) (*channel, error) {
 	far := d.far(ch)
-	if far == nil || !far.answered && !far.inbound || far.line != "" && far.line == ch.line {
+	if ch.room != "" || far == nil || !far.answered && !far.inbound || far.line != "" && far.line == ch.line {
 		return nil, csta.Errorf(csta.StateIncompatibility, value, "%s is not connected to one other party", csta.Connection(ch.call, ch.party().Device))
 	}
 	return far, nil

@@ -147,14 +147,14 @@ func (s *Server) kill(ch *channel, cause string) {
 
 // hold holds or retrieves for a channel, which is done by its phone or for it.
 func (s *Server) hold(ch *channel, on, byPhone bool) bool {
-	if !ch.bridged() {
+	if !ch.bridged() && ch.room == "" {
 		return false
 	}
 	switch held := ch.callstate == "HELD"; {
 	case on && !held:
 		s.become(ch, "HELD")
 		s.tell(ch, "CHANNEL_HOLD")
-		if byPhone {
+		if byPhone && ch.room == "" {
 			s.execute(ch.peer, "playback", "local_stream://moh")
 		}
 	case !on && held:

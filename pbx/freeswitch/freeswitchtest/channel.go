@@ -29,7 +29,8 @@ type channel struct {
 	then      string // what is to follow the answer
 	auto      bool   // the phone is asked to answer by itself
 	parked    bool
-	flipped   bool // it was called and became one that calls
+	room      string // the conference that it is in
+	flipped   bool   // it was called and became one that calls
 	gone      bool
 	vars      map[string]string
 }
@@ -59,6 +60,9 @@ func (s *Server) find(uuid string) *channel {
 	}
 	return s.channels[i]
 }
+
+// rooms begins the numbers of conferences.
+const rooms = "rcc-conference-"
 
 // contact is the user part by which FreeSWITCH reaches the phone.
 func (p *Phone) contact() string { return p.number + "-0x55550000" }
@@ -245,9 +249,10 @@ func (s *Server) route(ch *channel) {
 		s.dial(ch, s.phones[s.db["rcc_cfi/"+ch.dest]], ch.dest)
 	case p != nil:
 		s.dial(ch, p, "")
-	case ch.dest == Conference:
+	case ch.dest == Conference || strings.HasPrefix(ch.dest, rooms):
+		ch.room = strings.TrimPrefix(ch.dest, rooms)
 		s.execute(ch, "answer", "")
-		s.execute(ch, "conference", Conference+"@default")
+		s.execute(ch, "conference", ch.room+"@default")
 	case ch.dest == Busy:
 		s.execute(ch, "hangup", "USER_BUSY")
 		s.hangup(ch, "USER_BUSY")

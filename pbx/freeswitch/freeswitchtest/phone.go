@@ -94,7 +94,7 @@ func (p *Phone) HangUp() error {
 
 // Hold holds the active call.
 func (p *Phone) Hold() error {
-	return p.do("hold", func(ch *channel) bool { return ch.bridged() && ch.callstate == "ACTIVE" }, func(ch *channel) { p.server.hold(ch, true, true) })
+	return p.do("hold", func(ch *channel) bool { return (ch.bridged() || ch.room != "") && ch.callstate == "ACTIVE" }, func(ch *channel) { p.server.hold(ch, true, true) })
 }
 
 // Retrieve takes a held call back.
