@@ -51,8 +51,9 @@ type Driver struct {
 	making    map[string]*making   // by UUID, until the PBX has said that it calls the phone
 	lingering map[string]lingering // by callID
 	emit      pbx.Emit
-	mayAct    func() bool // whether this process may act for the PBX, by the lease of the link
-	suspect   bool        // an event may have been lost
+	mayAct    func() bool   // whether this process may act for the PBX, by the lease of the link
+	fresh     time.Duration // how long what FreeSWITCH lists may be behind its events
+	suspect   bool          // an event may have been lost
 }
 
 // New returns a driver with the settings, or all their mistakes. It opens
@@ -63,7 +64,8 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 		return nil, err
 	}
 	return &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: make(chan struct{}, 1), channels: map[string]*channel{},
-		ended: map[string]time.Time{}, making: map[string]*making{}, lingering: map[string]lingering{}}, nil
+		ended: map[string]time.Time{}, making: map[string]*making{}, lingering: map[string]lingering{},
+		fresh: 500 * time.Millisecond}, nil
 }
 
 // Services registers what the driver does.

@@ -194,6 +194,7 @@ func TestLostEvents(t *testing.T) {
 			var r recorder
 			m := pbxtest.Start(t, d, r.emit)
 			call := talk(t, d, m, fake, "1001", "1002")
+			looked(t, d)
 			// Of what comes now some is lost: a hold, the end of a call, a new one.
 			fake.Lose(lost)
 			must(t, fake.Phone("1002").Hold())
@@ -214,6 +215,112 @@ func TestLostEvents(t *testing.T) {
 				t.Errorf("the new call was not told:\n%s", strings.Join(told, "\n"))
 			}
 		})
+	}
+}
+
+// looked waits until the driver has no reason to look at the list of channels.
+func looked(t *testing.T, d *Driver) {
+	t.Helper()
+	until(t, "the list agrees", func() bool {
+		d.turn <- struct{}{}
+		defer d.done()
+		return !d.suspect
+	})
+}
+
+// What FreeSWITCH lists is behind its events: neither does a call that has ended come back,
+// nor does one end that the list has not yet.
+func TestListIsBehind(t *testing.T) {
+	fake := startFake(t, "1001", "1002", "1003", "1004")
+	d := newDriver(t, settings(fake))
+	d.fresh = time.Hour
+	var r recorder
+	m := pbxtest.Start(t, d, r.emit)
+	old := talk(t, d, m, fake, "1001", "1002")
+	fake.Freeze(true)
+	must(t, fake.Phone("1001").HangUp())
+	must(t, fake.Phone("1003").Dial("1004"))
+	is := func() bool {
+		return strings.HasSuffix(shape(d), ": 1003 connected, 1004 alerting") && !strings.Contains(shape(d), old)
+	}
+	until(t, "the calls are what events said", is)
+	before, told := fake.Shown(), len(r.all())
+	until(t, "the list was looked at", func() bool { return fake.Shown() >= before+2 })
+	if now := r.all(); !is() || len(now) != told {
+		t.Errorf("the list that is behind led to\n%s\nand was told as %v", shape(d), now[told:])
+	}
+}
+
+// A driver that starts while the list is behind finds a call that has ended. It looks again.
+func TestListIsBehindAtStart(t *testing.T) {
+	fake := startFake(t, "1001", "1002")
+	must(t, fake.Phone("1001").Dial("1002"))
+	fake.Freeze(true)
+	must(t, fake.Phone("1001").HangUp())
+	d := newDriver(t, settings(fake))
+	pbxtest.Start(t, d, new(recorder).emit)
+	if shape(d) == "" {
+		t.Fatal("the list is not behind")
+	}
+	fake.Freeze(false)
+	until(t, "the call is gone", func() bool { return shape(d) == "" })
+}
+
+// A consultation whose second call cannot be made leaves the first as it was.
+func TestConsultationFails(t *testing.T) {
+	fake := startFake(t, "1001", "1002", "1003")
+	d := newDriver(t, settings(fake))
+	m := pbxtest.Start(t, d, new(recorder).emit)
+	call := talk(t, d, m, fake, "1001", "1002")
+	fake.Phone("1001").Unregister()
+	_, err := csta.Call(t.Context(), m, &csta.ConsultationCall{ExistingCall: csta.Connection(call, "1001"), ConsultedDevice: csta.Device("1003")})
+	if !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "callingDeviceOutOfService"}) {
+		t.Error(err)
+	}
+	if n := count(fake, "uuid_hold off"); n != 1 {
+		t.Errorf("retrieved %d times", n)
+	}
+	until(t, "the call goes on", func() bool { return shape(d) == call+": 1001 connected, 1002 connected" })
+}
+
+// Who rejects a call by its client does so with that cause.
+func TestRejected(t *testing.T) {
+	fake := startFake(t, "1001", "1002")
+	d := newDriver(t, settings(fake))
+	m := pbxtest.Start(t, d, new(recorder).emit)
+	call := makeCall(t, m, "1001", "1002")
+	until(t, "1002 rings", func() bool { return strings.Contains(shape(d), "1002 alerting") })
+	_, err := csta.Call(t.Context(), m, &csta.ClearConnection{ConnectionToBeCleared: csta.Connection(call, "1002")})
+	must(t, err)
+	until(t, "the end", func() bool { return shape(d) == "" })
+	if c := fake.Commands(); !strings.HasSuffix(c[len(c)-1], " CALL_REJECTED") {
+		t.Errorf("rejected by %q", c[len(c)-1])
+	}
+}
+
+// A caller who gives up, or is released, while it is left open whether the call is forwarded takes the phone
+// that did not answer along, in this order.
+func TestReleasedWhileLingering(t *testing.T) {
+	d := newDriver(t, valid())
+	var r recorder
+	d.calls.SetEmit(r.emit)
+	tell := func(name, id, direction, user, callstate, answer, cause string) {
+		d.handle(esl.Event{Header: esl.Header{"Event-Name": name, "Unique-ID": id, "Call-Direction": direction, "Channel-Presence-ID": user + "%40lab",
+			"Channel-State": "CS_EXECUTE", "Channel-Call-State": callstate, "Answer-State": answer, "Channel-Call-UUID": "a", "Caller-Dialplan": "XML",
+			"Caller-Destination-Number": "1002", "Hangup-Cause": cause}})
+	}
+	tell("CHANNEL_CALLSTATE", "a", "inbound", "1001", "RINGING", "ringing", "")
+	tell("CHANNEL_CALLSTATE", "b", "outbound", "1002", "RINGING", "ringing", "")
+	tell("CHANNEL_HANGUP", "b", "outbound", "1002", "RINGING", "hangup", "NO_ANSWER")
+	if s := shape(d); s != "a: 1001 connected, 1002 alerting" {
+		t.Errorf("while it is left open: %s", s)
+	}
+	tell("CHANNEL_HANGUP", "a", "inbound", "1001", "RINGING", "hangup", "NO_ANSWER")
+	told := strings.Join(r.all(), "\n")
+	const want = "1001 OriginatedEvent a connected\n1001 DeliveredEvent a connected\n1002 DeliveredEvent a alerting\n" +
+		"1001 ConnectionClearedEvent a connected\n1002 ConnectionClearedEvent a null\n1001 ConnectionClearedEvent a null"
+	if told != want || shape(d) != "" {
+		t.Errorf("told\n%s\nnot\n%s", told, want)
 	}
 }
 
@@ -359,6 +466,8 @@ func TestNoLease(t *testing.T) {
 		&csta.SingleStepTransferCall{ActiveCall: id, TransferredTo: csta.Device("1003")},
 		&csta.ConsultationCall{ExistingCall: id, ConsultedDevice: csta.Device("1003")},
 		&csta.GenerateDigits{ConnectionToSendDigits: id, CharactersToSend: "1"},
+		&csta.SetDoNotDisturb{Device: csta.Device("1001"), DoNotDisturbOn: true},
+		&csta.SetForwarding{Device: csta.Device("1001"), ActivateForward: true, ForwardDN: csta.Device("1002")},
 	} {
 		if _, err := m.ServeCSTA(ctx, req); !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "resourceOutOfService"}) {
 			t.Errorf("%s: %v", csta.Name(req), err)

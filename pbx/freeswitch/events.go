@@ -23,9 +23,8 @@ func (d *Driver) handle(e esl.Event) {
 	}
 	f := factsOf(e)
 	ch := d.channels[f.uuid]
-	_, ended := d.ended[f.uuid]
 	switch {
-	case f.uuid == "" || ended:
+	case f.uuid == "":
 	case e.Get("Answer-State") == "hangup" || f.callstate == "HANGUP":
 		if ch != nil {
 			d.hungUp(ch, hangupCause(e.Get("Hangup-Cause")))
@@ -100,6 +99,7 @@ func (d *Driver) newChannel(f facts, other string) *channel {
 		ch.root = other
 	}
 	ch.leads = f.inbound || ch.root == ch.uuid
+	delete(d.ended, ch.uuid)
 	d.channels[f.uuid] = ch
 	return ch
 }

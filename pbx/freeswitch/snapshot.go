@@ -155,17 +155,13 @@ func (d *Driver) recall(ctx context.Context, conn *esl.Conn, ch *channel) error 
 	return nil
 }
 
-// fresh is how long what FreeSWITCH lists may be behind its events: its core writes
-// the list after them.
-const fresh = 500 * time.Millisecond
-
 // lookForLost compares the channels with the list where events may have been lost, but for
 // those that said something a moment ago, which are looked at the next time.
 func (d *Driver) lookForLost(ctx context.Context) error {
 	if !d.suspect {
 		return nil
 	}
-	before := time.Now().Add(-fresh)
+	before := time.Now().Add(-d.fresh)
 	found, err := list(ctx, d.conn)
 	if err != nil {
 		return err

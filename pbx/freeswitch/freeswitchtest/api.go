@@ -19,6 +19,9 @@ func (s *Server) api(line string) string {
 	case "uptime":
 		return "17"
 	case "show":
+		if s.shown++; s.frozen != "" {
+			return s.frozen
+		}
 		return s.show()
 	case "uuid_getvar":
 		ch := s.find(arg(0))
@@ -35,7 +38,9 @@ func (s *Server) api(line string) string {
 		}
 		return "false"
 	}
-	s.commands = append(s.commands, line)
+	if word != "db" || !strings.HasPrefix(rest, "select/") {
+		s.commands = append(s.commands, line)
+	}
 	switch word {
 	case "uuid_hold":
 		uuid, off := arg(0), arg(0) == "off"

@@ -51,6 +51,8 @@ type Server struct {
 	timers   map[*time.Timer]bool
 	commands []string
 	deaf     map[string]bool
+	frozen   string // what show channels answers; empty: what is
+	shown    int    // how often that was asked for
 }
 
 // A listener is a connection of a client.
@@ -121,6 +123,22 @@ func (s *Server) Deafen(word string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deaf[word] = true
+}
+
+// Freeze has the list of channels stay as it is now, until it thaws: the core writes it after its events.
+func (s *Server) Freeze(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.frozen = ""; on {
+		s.frozen = s.show()
+	}
+}
+
+// Shown returns how often the channels were asked for.
+func (s *Server) Shown() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown
 }
 
 // Commands returns what was asked for so far, without what only asks.
