@@ -21,8 +21,7 @@
 //
 // FreeSWITCH drops events silently for a listener that is slow, and what it lists
 // may be older than its events. Each event says all about its channel, so that the
-// next one heals what was lost; where numbers are missing the list is compared, but only
-// for channels of which nothing was heard for a while.
+// next one heals what was lost; where numbers are missing the list is compared.
 package freeswitch
 
 import (
@@ -51,9 +50,10 @@ type Driver struct {
 	making    map[string]*making   // by UUID, until the PBX has said that it calls the phone
 	lingering map[string]lingering // by callID
 	emit      pbx.Emit
-	mayAct    func() bool   // whether this process may act for the PBX, by the lease of the link
-	fresh     time.Duration // how long what FreeSWITCH lists may be behind its events
-	suspect   bool          // an event may have been lost
+	mayAct    func() bool          // whether this process may act for the PBX, by the lease of the link
+	fresh     time.Duration        // how long what FreeSWITCH lists may be behind its events
+	doubts    map[string]time.Time // since when the list says otherwise, by UUID
+	suspect   bool                 // an event may have been lost
 }
 
 // New returns a driver with the settings, or all their mistakes. It opens
@@ -64,7 +64,7 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 		return nil, err
 	}
 	return &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: make(chan struct{}, 1), channels: map[string]*channel{},
-		ended: map[string]time.Time{}, making: map[string]*making{}, lingering: map[string]lingering{},
+		ended: map[string]time.Time{}, making: map[string]*making{}, lingering: map[string]lingering{}, doubts: map[string]time.Time{},
 		fresh: 500 * time.Millisecond}, nil
 }
 

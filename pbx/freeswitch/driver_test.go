@@ -228,8 +228,28 @@ func looked(t *testing.T, d *Driver) {
 	})
 }
 
-// What FreeSWITCH lists is behind its events: neither does a call that has ended come back,
-// nor does one end that the list has not yet.
+// A call that has ended does not come back by a list that is behind.
+func TestEndedIsListed(t *testing.T) {
+	fake := startFake(t, "1001", "1002")
+	d := newDriver(t, settings(fake))
+	d.fresh = 0
+	var r recorder
+	m := pbxtest.Start(t, d, r.emit)
+	talk(t, d, m, fake, "1001", "1002")
+	fake.Freeze(true)
+	must(t, fake.Phone("1001").HangUp())
+	until(t, "the end", func() bool { return shape(d) == "" })
+	before, told := fake.Shown(), len(r.all())
+	fake.Heartbeat()
+	until(t, "the list was looked at", func() bool { return fake.Shown() > before })
+	fake.Heartbeat()
+	looked(t, d)
+	if now := r.all(); shape(d) != "" || len(now) != told {
+		t.Errorf("the list that is behind led to\n%s\nand was told as %v", shape(d), now[told:])
+	}
+}
+
+// What FreeSWITCH lists is behind its events, or ahead of them: that ends no call that the list has not yet.
 func TestListIsBehind(t *testing.T) {
 	fake := startFake(t, "1001", "1002", "1003", "1004")
 	d := newDriver(t, settings(fake))

@@ -38,6 +38,7 @@ func (d *Driver) takeStock(ctx context.Context, conn *esl.Conn, emit pbx.Emit) e
 		}
 	}
 	clear(d.lingering)
+	clear(d.doubts)
 	d.calls.SetEmit(emit)
 	d.emit = emit
 	calls := d.build()
@@ -155,18 +156,26 @@ func (d *Driver) recall(ctx context.Context, conn *esl.Conn, ch *channel) error 
 	return nil
 }
 
-// lookForLost compares the channels with the list where events may have been lost, but for
-// those that said something a moment ago, which are looked at the next time.
+// lookForLost compares the channels with the list where events may have been lost. The list may be behind the
+// events, and ahead of those that are on their way: only what is not as it is listed at two looks, with no
+// event in between, is taken for lost.
 func (d *Driver) lookForLost(ctx context.Context) error {
 	if !d.suspect {
 		return nil
 	}
-	before := time.Now().Add(-d.fresh)
 	found, err := list(ctx, d.conn)
 	if err != nil {
 		return err
 	}
-	d.suspect = false
+	doubts := map[string]time.Time{}
+	lost := func(uuid string, heard time.Time) bool {
+		since, known := d.doubts[uuid]
+		if !known || heard.After(since) {
+			since = time.Now()
+		}
+		doubts[uuid] = since
+		return known && time.Since(since) >= d.fresh && !heard.After(since)
+	}
 	here := map[string]bool{}
 	var changed []*channel
 	for _, f := range found {
@@ -175,40 +184,31 @@ func (d *Driver) lookForLost(ctx context.Context) error {
 		_, ended := d.ended[f.uuid]
 		switch {
 		case ended || f.state == "CS_NONE" || f.state == "CS_NEW":
-		case ch == nil:
+		case ch == nil && lost(f.uuid, time.Time{}):
 			ch = d.newChannel(f, "")
 			if err := d.recall(ctx, d.conn, ch); err != nil {
 				return err
 			}
 			changed = append(changed, ch)
-		case ch.heard.After(before):
-			d.suspect = true
-		case ch.callstate != f.callstate || ch.answered != f.answered:
+		case ch != nil && (ch.callstate != f.callstate || ch.answered != f.answered) && lost(f.uuid, ch.heard):
 			d.learn(ch, f)
 			changed = append(changed, ch)
 		}
 	}
-	slices.SortStableFunc(changed, func(a, b *channel) int {
-		switch {
-		case a.leads == b.leads:
-			return 0
-		case a.leads:
-			return -1
+	// Others have their callIDs from those that lead.
+	for _, leads := range []bool{true, false} {
+		for _, ch := range changed {
+			if ch.leads == leads {
+				d.tell(ch)
+			}
 		}
-		return 1
-	})
-	for _, ch := range changed {
-		d.tell(ch)
 	}
 	for _, ch := range slices.Collect(maps.Values(d.channels)) {
-		switch {
-		case here[ch.uuid]:
-		case ch.heard.After(before):
-			d.suspect = true
-		default:
+		if !here[ch.uuid] && lost(ch.uuid, ch.heard) {
 			d.hungUp(ch, pbx.CauseNormal)
 		}
 	}
+	d.doubts, d.suspect = doubts, len(doubts) > 0
 	// What ended long ago is in no list any more.
 	maps.DeleteFunc(d.ended, func(_ string, at time.Time) bool { return time.Since(at) > time.Minute })
 	return nil
