@@ -71,7 +71,7 @@ func (s Settings) config() (config, error) {
 			m.add(variable, value, "not letters, digits and any of _-%s", more)
 		}
 	}
-	word("DOMAIN", s.Domain, ".:[]")
+	word("DOMAIN", s.Domain, ".")
 	word("CONTEXT", s.Context, ".")
 	word("DIALPLAN", s.Dialplan, "")
 	if s.Conference != "" {

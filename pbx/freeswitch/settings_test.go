@@ -26,6 +26,7 @@ func TestSettings(t *testing.T) {
 		"secret of lines":    {func(s *Settings) { s.Secret = "a\n\napi fsctl" }, []string{"SECRET: has a control character"}},
 		"domain":             {func(s *Settings) { s.Domain = "" }, []string{`DOMAIN="": not letters`}},
 		"domain of two":      {func(s *Settings) { s.Domain = "a b" }, []string{`DOMAIN="a b": not letters`}},
+		"domain of syntax":   {func(s *Settings) { s.Domain = "[::1]" }, []string{`DOMAIN="[::1]": not letters`}},
 		"context":            {func(s *Settings) { s.Context = "a,b" }, []string{`CONTEXT="a,b": not letters`}},
 		"dialplan":           {func(s *Settings) { s.Dialplan = "X M L" }, []string{`DIALPLAN="X M L": not letters`}},
 		"conference":         {func(s *Settings) { s.Conference = "a b" }, []string{`CONFERENCE="a b": not letters`}},
