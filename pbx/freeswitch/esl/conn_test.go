@@ -74,11 +74,11 @@ func up(t *testing.T, config Config, answer func(command string) string) (*Conn,
 		}
 		return answer(command)
 	})
-	config.Address, config.Password = address, "secret"
-	c, err := Dial(t.Context(), config)
+	c, err := Dial(t.Context(), Config{Address: address, Password: "secret", Queue: config.Queue})
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.config = config.complete() // short times are for what comes now
 	ended, done := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -101,14 +101,18 @@ func TestDialRefused(t *testing.T) {
 		"wrong password": {greeting, "Content-Type: command/reply\nReply-Text: -ERR invalid\n\n", "FreeSWITCH refused auth: -ERR invalid"},
 		"address not allowed": {"Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n", "",
 			"esl: FreeSWITCH does not let this address in: Access Denied, go away."},
-		"something else": {"HTTP/1.1 400 Bad Request\n\n", "", `esl: "HTTP/1.1 400 Bad Request" is not Name: value`},
-		"another type":   {"Content-Type: text/html\n\n", "", `"text/html", not auth/request`},
-		"silence":        {"", "", "does not greet: context deadline exceeded"},
-		"no answer":      {greeting, "", "does not greet: context deadline exceeded"},
+		"something else":            {"HTTP/1.1 400 Bad Request\n\n", "", `esl: "HTTP/1.1 400 Bad Request" is not Name: value`},
+		"another type":              {"Content-Type: text/html\n\n", "", `"text/html", not auth/request`},
+		"silent from the beginning": {"", "", "does not greet: context deadline exceeded"},
+		"no answer":                 {greeting, "", "does not greet: context deadline exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			address, _ := serve(t, tt.greeting, func(string) string { return tt.answer })
-			c, err := Dial(t.Context(), Config{Address: address, Password: "x", Timeout: 200 * time.Millisecond})
+			config := Config{Address: address, Password: "x", Timeout: time.Minute}
+			if strings.Contains(tt.want, "deadline") {
+				config.Timeout = 50 * time.Millisecond
+			}
+			c, err := Dial(t.Context(), config)
 			if err == nil {
 				_ = c.Close()
 			}
@@ -120,8 +124,11 @@ func TestDialRefused(t *testing.T) {
 }
 
 func TestQuestions(t *testing.T) {
-	c, _, _ := up(t, Config{Timeout: 300 * time.Millisecond}, func(command string) string {
+	asked := make(chan struct{})
+	c, _, _ := up(t, Config{}, func(command string) string {
 		switch command {
+		case "api silence":
+			close(asked)
 		case "api echo a":
 			return api("a\n")
 		case "api uuid_kill x":
@@ -176,24 +183,38 @@ func TestQuestions(t *testing.T) {
 	if _, err := c.API(over, "echo a"); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnanswered) {
 		t.Errorf("of a context that had ended: %v", err)
 	}
-	if _, err := c.API(ctx, "silence"); !errors.Is(err, ErrUnanswered) {
+	over, cancel = context.WithCancel(ctx)
+	defer cancel()
+	go func() { <-asked; cancel() }()
+	if _, err := c.API(over, "silence"); !errors.Is(err, ErrUnanswered) || !errors.Is(err, context.Canceled) {
 		t.Errorf("without an answer: %v", err)
+	}
+}
+
+// Without anybody's patience a question ends with the time-out.
+func TestTimeout(t *testing.T) {
+	c, _, _ := up(t, Config{Timeout: 20 * time.Millisecond}, func(string) string { return "" })
+	if _, err := c.API(t.Context(), "silence"); !errors.Is(err, ErrUnanswered) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
 	}
 }
 
 // An answer that comes too late belongs to its own question.
 func TestLateAnswer(t *testing.T) {
+	asked := make(chan struct{})
 	c, _, _ := up(t, Config{}, func(command string) string {
 		switch command {
 		case "api slow":
+			close(asked)
 			return ""
 		case "api fast":
 			return api("slow") + api("fast")
 		}
 		return api("")
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	go func() { <-asked; cancel() }()
 	if _, err := c.API(ctx, "slow"); !errors.Is(err, ErrUnanswered) {
 		t.Fatal(err)
 	}
