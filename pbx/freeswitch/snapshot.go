@@ -167,6 +167,12 @@ func (d *Driver) lookForLost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// What came before the list, and waits, happened before it.
+	for range len(d.conn.Events()) {
+		if e, ok := <-d.conn.Events(); ok {
+			d.handle(e)
+		}
+	}
 	doubts := map[string]time.Time{}
 	lost := func(uuid string, heard time.Time) bool {
 		since, known := d.doubts[uuid]
