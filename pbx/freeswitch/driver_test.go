@@ -594,3 +594,44 @@ func TestTransferredByOthers(t *testing.T) {
 	must(t, fake.Phone("1004").Answer())
 	is("1004 has answered", "1003 connected", "1004 connected")
 }
+
+// A process that was short of time looks at the list while events wait that are older: they come first.
+func TestListIsAheadOfWaitingEvents(t *testing.T) {
+	fake := startFake(t, "1001", "1002")
+	d := newDriver(t, settings(fake))
+	d.fresh = 0
+	conn, err := esl.Dial(t.Context(), esl.Config{Address: fake.Address(), Password: freeswitchtest.Password})
+	must(t, err)
+	pbxtest.Background(t, func(ctx context.Context) error { return conn.Run(ctx) })
+	var r recorder
+	must(t, d.takeStock(t.Context(), conn, r.emit))
+	look := func() {
+		t.Helper()
+		d.suspect = true
+		must(t, d.lookForLost(t.Context()))
+	}
+	must(t, fake.Phone("1001").Dial("1002"))
+	look()
+	if s := shape(d); !strings.HasSuffix(s, ": 1001 connected, 1002 alerting") {
+		t.Fatalf("while it rings there is %q", s)
+	}
+	must(t, fake.Phone("1002").Answer())
+	must(t, fake.Phone("1001").HangUp())
+	look()
+	look()
+	for range len(conn.Events()) {
+		d.handle(<-conn.Events())
+	}
+	answered, originated := 0, 0
+	for _, told := range r.all() {
+		if strings.HasPrefix(told, "1001 EstablishedEvent") {
+			answered++
+		}
+		if strings.HasPrefix(told, "1001 OriginatedEvent") {
+			originated++
+		}
+	}
+	if answered != 1 || originated != 1 || shape(d) != "" {
+		t.Errorf("the call was originated %d times and answered %d times; left is %q", originated, answered, shape(d))
+	}
+}
