@@ -26,15 +26,18 @@ var mayImport = map[string][]string{
 	"pbx/sim/simtest": {"csta", "pbx/pbxtest", "pbx/sim"},
 	"pbx/asterisk":    {"csta", "pbx", "pbx/asterisk/ami"},
 	"pbx/cstatcp":     {"csta", "pbx"},
+	"pbx/freeswitch":  {"csta", "pbx", "pbx/freeswitch/esl"},
 
-	"pbx/asterisk/ami":          {},
-	"pbx/asterisk/asterisktest": {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},
-	"pbx/cstatcp/cstatcptest":   {"csta", "pbx"},
+	"pbx/asterisk/ami":              {},
+	"pbx/freeswitch/esl":            {},
+	"pbx/freeswitch/freeswitchtest": {"pbx/pbxtest"},
+	"pbx/asterisk/asterisktest":     {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},
+	"pbx/cstatcp/cstatcptest":       {"csta", "pbx"},
 
 	"bus":         {"csta", "digitmod", "pbx"},
 	"bus/bustest": {"csta", "digitmod", "pbx", "pbx/pbxtest", "bus"},
 	"gateway":     {"csta", "digitmod", "pbx", "bus"},
-	"cmd/rccgw":   {"csta", "csta/cstasip", "digitmod", "pbx", "pbx/sim", "pbx/asterisk", "pbx/cstatcp", "bus", "gateway"},
+	"cmd/rccgw":   {"csta", "csta/cstasip", "digitmod", "pbx", "pbx/sim", "pbx/asterisk", "pbx/cstatcp", "pbx/freeswitch", "bus", "gateway"},
 	"cmd/rccctl":  {"csta", "csta/cstasip"},
 }
 

@@ -8,6 +8,7 @@ import (
 	"rccgw/pbx"
 	"rccgw/pbx/asterisk"
 	"rccgw/pbx/cstatcp"
+	"rccgw/pbx/freeswitch"
 	"rccgw/pbx/sim"
 )
 
@@ -36,6 +37,13 @@ var kinds = map[string]kind{
 		settings: func() any { return new(cstatcp.Settings) },
 		check:    func(s any) error { return s.(*cstatcp.Settings).Check() },
 		build:    func(s any, log *slog.Logger) (pbx.Driver, error) { return cstatcp.New(*s.(*cstatcp.Settings), log) },
+	},
+	"freeswitch": {
+		settings: func() any { return new(freeswitch.Settings) },
+		check:    func(s any) error { return s.(*freeswitch.Settings).Check() },
+		build: func(s any, log *slog.Logger) (pbx.Driver, error) {
+			return freeswitch.New(*s.(*freeswitch.Settings), log)
+		},
 	},
 	"sim": {
 		settings: func() any { return new(struct{}) },

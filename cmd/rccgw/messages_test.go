@@ -27,11 +27,12 @@ func (idleDriver) Run(ctx context.Context, emit pbx.Emit) error {
 // bothWays are the requests that the gateway sends to clients, too.
 var bothWays = []csta.Message{&csta.SystemStatus{}, &csta.MonitorStop{}}
 
-// leastSettings are what a driver cannot be made without.
-var leastSettings = map[string][]string{"asterisk": {"RCC_PBX_X_SECRET=x"}, "cstatcp": {"RCC_PBX_X_ADDRESS=127.0.0.1:1"}}
+// leastSettings are what a driver cannot be made without, or does not offer all without.
+var leastSettings = map[string][]string{"asterisk": {"RCC_PBX_X_SECRET=x"}, "cstatcp": {"RCC_PBX_X_ADDRESS=127.0.0.1:1"},
+	"freeswitch": {"RCC_PBX_X_SECRET=x", "RCC_PBX_X_DOMAIN=example.org", "RCC_PBX_X_CONFERENCE=rcc-conference-", "RCC_PBX_X_FEATURES=db"}}
 
 // proofs say against what the suite is played that shows what a driver offers.
-var proofs = map[string]string{"asterisk": "live", "cstatcp": "live", "sim": "live"}
+var proofs = map[string]string{"asterisk": "live", "cstatcp": "live", "freeswitch": "recorded", "sim": "live"}
 
 // unshown are what a driver passes on where its PBX offers it, as no bench's does.
 var unshown = map[string]string{"cstatcp": "AcceptCall"}
