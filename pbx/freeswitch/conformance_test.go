@@ -54,6 +54,7 @@ var lacks = map[pbxtest.Ability]string{
 	pbxtest.Engaged:           "the recorded phones have call waiting",
 	pbxtest.HandTransfer:      "no recording has a transfer by a phone",
 	pbxtest.HandConference:    "no recording has a conference by a phone",
+	pbxtest.HandJoin:          "nothing recorded shows what FreeSWITCH says of it",
 	pbxtest.HandPark:          "no recording has valet parking",
 	pbxtest.HandPickUp:        "no recording has a pick-up",
 	pbxtest.HandPress:         "no recording has digits that a phone sent",
