@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"pbx/sim/simtest": {"csta", "pbx/pbxtest", "pbx/sim"},
 	"pbx/asterisk":    {"csta", "pbx", "pbx/asterisk/ami"},
 	"pbx/cstatcp":     {"csta", "pbx"},
+	"pbx/uacsta":      {"csta", "csta/cstasip", "pbx"},
 
 	"pbx/asterisk/ami":          {},
 	"pbx/asterisk/asterisktest": {"csta", "pbx/pbxtest", "pbx/asterisk/ami"},
