@@ -1,7 +1,9 @@
 package uacsta_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -9,6 +11,7 @@ import (
 	"rccgw/csta"
 	"rccgw/pbx/pbxtest"
 	"rccgw/pbx/sim/simtest"
+	"rccgw/pbx/uacsta"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,6 +65,14 @@ func monitor(t testing.TB, m *csta.Mux, device string) {
 	}
 }
 
+// snapshotError asks for a snapshot, and returns why there is none.
+func snapshotError(m csta.Handler, device string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+	defer cancel()
+	_, err := csta.Call(ctx, m, &csta.SnapshotDevice{SnapshotObject: csta.Device(device)})
+	return err
+}
+
 // snapshot opens the line's dialog, and shows that it is open.
 func snapshot(t testing.TB, m csta.Handler, device string) *csta.SnapshotDeviceResponse {
 	t.Helper()
@@ -72,13 +83,8 @@ func snapshot(t testing.TB, m csta.Handler, device string) *csta.SnapshotDeviceR
 	return r
 }
 
-// direct returns the bench of a driver of the gateway, without a bus.
-func direct(t *testing.T, u *upstream, make func(line func(device string) *pbxtest.Line) *pbxtest.Bench, tls func(*testing.T) tlsFiles) *pbxtest.Bench {
-	set := u.settings()
-	if tls != nil {
-		f := tls(t)
-		set.TlsCa, set.TlsCert, set.TlsKey = f.ca, f.cert, f.key
-	}
+// direct returns the bench of a driver with the settings, without a bus.
+func direct(t *testing.T, set uacsta.Settings, make func(line func(device string) *pbxtest.Line) *pbxtest.Bench) *pbxtest.Bench {
 	var f pbxtest.Fan
 	m := pbxtest.Start(t, newDriver(t, set), f.Emit)
 	for _, device := range simtest.Devices {
@@ -90,15 +96,13 @@ func direct(t *testing.T, u *upstream, make func(line func(device string) *pbxte
 	}))
 }
 
-type tlsFiles struct{ ca, cert, key string }
-
 // The suite, through dialogs over one TCP connection to a gateway. What is cut is the
 // gateway's link to its PBX: the lines are out of service.
 func TestTCP(t *testing.T) {
 	pbxtest.Run(t, func(t *testing.T) *pbxtest.Bench {
 		s := simtest.New(t)
 		u := newUpstream(t, s, "tcp", nil, "")
-		return direct(t, u, func(line func(string) *pbxtest.Line) *pbxtest.Bench { return simtest.Bench(s, line) }, nil)
+		return direct(t, u.settings(), func(line func(string) *pbxtest.Line) *pbxtest.Bench { return simtest.Bench(s, line) })
 	})
 }
 

@@ -102,6 +102,9 @@ func (k *link) run(ctx context.Context, watched []*line) error {
 			opened = watched[0].changed
 		}
 		k.Driver.mu.Unlock()
+		if k.shared != nil && !k.shared.Connected() {
+			return errLost
+		}
 		if opened == nil && !normal {
 			normal = true
 			k.emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
@@ -119,10 +122,7 @@ func (k *link) run(ctx context.Context, watched []*line) error {
 			}
 			k.Driver.mu.Unlock()
 			watched = nil
-		case <-tick.C:
-			if k.shared != nil && !k.shared.Connected() {
-				return errLost
-			}
+		case <-tick.C: // to look at the connection
 		}
 	}
 }

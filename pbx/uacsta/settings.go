@@ -142,7 +142,7 @@ func (s Settings) config() (config, error) {
 	}
 	c.heartbeat = duration("HEARTBEAT", s.Heartbeat, time.Second, time.Hour)
 	c.timeout = duration("TIMEOUT", s.Timeout, 100*time.Millisecond, time.Minute)
-	c.idle = duration("IDLE", s.Idle, 10*time.Second, 24*time.Hour)
+	c.idle = duration("IDLE", s.Idle, time.Second, 24*time.Hour)
 	c.retry = duration("RETRY", s.Retry, 10*time.Millisecond, time.Hour)
 	c.retryMax = duration("RETRY_MAX", s.RetryMax, 10*time.Millisecond, time.Hour)
 	if c.retryMax < c.retry {

@@ -135,6 +135,8 @@ func (s *dialog) event(ev csta.Event) {
 	told := s.line.told
 	switch {
 	case s.over || told == nil:
+	case !s.features.Supports(ev):
+		s.log.Debug("event that the line does not offer", "line", s.line.device, "event", csta.Name(ev))
 	case s.holding && pbx.Covers(ev) && s.features.Supports(&csta.SnapshotDevice{}):
 		s.crossed = true
 	default:

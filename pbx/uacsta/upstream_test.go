@@ -3,10 +3,9 @@ package uacsta_test
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -374,5 +373,47 @@ func until(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-var _ = errors.Is
-var _ = io.EOF
+// A tally counts what is emitted: "1001 DeliveredEvent", and the states of the link.
+type tally struct {
+	mu   sync.Mutex
+	seen map[string]int
+	list []string
+}
+
+func newTally() *tally { return &tally{seen: map[string]int{}} }
+
+func (c *tally) emit(device string, msg csta.Message) {
+	what := device + " " + csta.Name(msg)
+	if s, ok := msg.(*csta.SystemStatus); ok {
+		what = string(s.SystemStatus)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen[what]++
+	c.list = append(c.list, what)
+}
+
+func (c *tally) count(what string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen[what]
+}
+
+// all returns what was emitted, in its order.
+func (c *tally) all() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.list)
+}
+
+// until waits until it was seen n times.
+func (c *tally) until(t testing.TB, what string, n int) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for c.count(what) < n {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %d times, want %d; seen: %v", what, c.count(what), n, c.all())
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
