@@ -111,7 +111,9 @@ func TestFeaturesByLine(t *testing.T) {
 	for _, device := range []string{"1001", "1006"} {
 		snapshot(t, r.mux, device)
 	}
-	accept := func(device string) *csta.AcceptCall { return &csta.AcceptCall{CallToBeAccepted: csta.Connection("none", device)} }
+	accept := func(device string) *csta.AcceptCall {
+		return &csta.AcceptCall{CallToBeAccepted: csta.Connection("none", device)}
+	}
 	if r.mux.Features("1001").Supports(&csta.AcceptCall{}) || !r.mux.Features("1006").Supports(&csta.AcceptCall{}) {
 		t.Error("AcceptCall is not offered as the other end does")
 	}
@@ -453,6 +455,11 @@ func TestEnd(t *testing.T) {
 	}
 	for _, device := range simtest.Devices {
 		until(t, device+" has no dialog", func() bool { return u.count("tel:"+device) == 0 })
+	}
+	for _, why := range u.ends {
+		if !errors.Is(why, cstasip.ErrBye) {
+			t.Errorf("a dialog ended with %v", why)
+		}
 	}
 	if _, err := m.ServeCSTA(t.Context(), call("1001", "1002")); !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "resourceOutOfService"}) {
 		t.Error(err)

@@ -46,7 +46,8 @@ var errLost = errors.New("the connection to the other end was lost")
 // events on, until ctx ends or the connection that lines share is lost. It leaves no
 // goroutine behind.
 func (d *Driver) Run(ctx context.Context, emit pbx.Emit) error {
-	working, cancel := context.WithCancel(ctx)
+	// Lines end when it is said how, not with ctx.
+	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	k := &link{Driver: d, ctx: working, emit: emit, slots: make(chan struct{}, atOnce)}
 	if d.address != nil && !d.perLine {

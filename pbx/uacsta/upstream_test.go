@@ -43,6 +43,7 @@ type upstream struct {
 	opened  int
 	most    int // dialogs of one line at a time
 	asked   map[string]int
+	ends    []error // why dialogs ended
 }
 
 // newUpstream starts a gateway in front of the PBX, until the test is over.
@@ -226,6 +227,9 @@ func (s *watchedSession) ServeCSTA(ctx context.Context, req csta.Message) (csta.
 
 func (s *watchedSession) Close(reason error) {
 	s.Session.Close(reason)
+	s.u.mu.Lock()
+	s.u.ends = append(s.u.ends, reason)
+	s.u.mu.Unlock()
 	s.u.forget(s.d.Line, s.d)
 }
 
