@@ -465,3 +465,56 @@ func TestEnd(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An end that asks for a password is shown it; with a wrong one no line is reached.
+func TestPassword(t *testing.T) {
+	u := newUpstream(t, simtest.New(t), "tcp", nil, "")
+	u.stop(true)
+	u.auth = &cstasip.Auth{Dialogs: true, Users: map[string]cstasip.Credential{"gateway": {Password: "s<&>t"}}}
+	u.start()
+	for _, password := range []string{"s<&>t", "guess"} {
+		set := u.settings()
+		set.User, set.Secret = "gateway", password
+		err := snapshotError(pbxtest.Start(t, newDriver(t, set), newTally().emit), "1001")
+		if password == "guess" {
+			if !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "resourceOutOfService"}) {
+				t.Errorf("a wrong password: %v", err)
+			}
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Desk phones: each line has an address of its own. One that dies is one line that is
+// out of service.
+func TestAddressPerLine(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		t.Run(network, func(t *testing.T) {
+			one, two := newUpstream(t, simtest.New(t), network, nil, ""), newUpstream(t, simtest.New(t), network, nil, "")
+			set := one.settings()
+			set.Addresses, set.Address = "1001="+set.Address+", 1002="+two.settings().Address, ""
+			set.Heartbeat, set.Timeout = "1s", "500ms"
+			seen := newTally()
+			m := pbxtest.Start(t, newDriver(t, set), seen.emit)
+			for _, device := range []string{"1001", "1002"} {
+				monitor(t, m, device)
+				snapshot(t, m, device)
+			}
+			if one.count("tel:1001") != 1 || one.count("tel:1002") != 0 || two.count("tel:1001") != 0 || two.count("tel:1002") != 1 {
+				t.Error("the dialogs are not where the lines are")
+			}
+			if err := snapshotError(m, "1003"); !errors.Is(err, &csta.Error{Class: csta.Operation, Value: "invalidDeviceID"}) {
+				t.Errorf("a line without an address: %v", err)
+			}
+			two.stop(false)
+			seen.until(t, "1002 OutOfServiceEvent", 1)
+			snapshot(t, m, "1001")
+			two.start()
+			seen.until(t, "1002 BackInServiceEvent", 1)
+			if seen.count("disabled") > 0 || seen.count("1001 OutOfServiceEvent") > 0 {
+				t.Errorf("told: %v", seen.all())
+			}
+		})
+	}
+}

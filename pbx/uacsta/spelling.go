@@ -14,6 +14,7 @@ type spelling struct {
 	device string // the driver's name of the line
 	line   string // the other end's
 	number string // the pattern of a number
+	host   string // of the line's address
 }
 
 const (
@@ -46,7 +47,7 @@ func fill(pattern, name, value, host string) string {
 
 // spelling returns how a line is written at an address.
 func (c *config) spelling(device string, at address) *spelling {
-	return &spelling{device: device, line: fill(c.line, "{line}", device, at.host), number: fill(c.number, "", "", at.host)}
+	return &spelling{device: device, line: fill(c.line, "{line}", device, at.host), number: c.number, host: at.host}
 }
 
 // out writes a request as the other end wants it, in place. A number that cannot be
@@ -61,7 +62,7 @@ func (s *spelling) out(req csta.Message) (err error) {
 				err = badNumber(n)
 				return
 			}
-			n.ID.ID = fill(s.number, "{number}", n.ID.ID, "")
+			n.ID.ID = fill(s.number, "{number}", n.ID.ID, s.host)
 		}
 	})
 	csta.Connections(req, func(c *csta.ConnectionID) {

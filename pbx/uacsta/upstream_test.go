@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -34,6 +35,8 @@ type upstream struct {
 	before func(ctx context.Context, d *cstasip.Dialog, req csta.Message) (csta.Message, error)
 	// limit, if set, is how many dialogs a line may have.
 	limit int
+	// auth, if set, is who must show a password. It counts from the next start.
+	auth *cstasip.Auth
 
 	mu      sync.Mutex
 	address string
@@ -99,7 +102,7 @@ func newUpstream(t testing.TB, d pbx.Driver, network string, config *tls.Config,
 // start starts the SIP side, at the address where it was before.
 func (u *upstream) start() {
 	u.t.Helper()
-	cfg := cstasip.Config{Listen: []string{u.network + "://" + u.address}, TLS: u.tls, MinSE: time.Second, Open: u.open}
+	cfg := cstasip.Config{Listen: []string{u.network + "://" + u.address}, TLS: u.tls, MinSE: time.Second, Open: u.open, Auth: u.auth}
 	s, err := cstasip.NewServer(cfg)
 	if err != nil {
 		u.t.Fatal(err)
@@ -250,9 +253,13 @@ func (u *upstream) settings() uacsta.Settings {
 }
 
 // defaults are those of the struct's tags, but for pauses, which are short.
-func defaults() uacsta.Settings {
-	return uacsta.Settings{To: "sip:{line}@{host}", From: "sip:rccgw@{host}", Line: "tel:{line}", LineInInvite: "on", Number: "tel:{number}", Edition: "ed3",
-		SessionExpires: "5m", Refresh: "update", Heartbeat: "1m", Timeout: "5s", Idle: "2m", Retry: "10ms", RetryMax: "50ms", OpenRate: "10000", MaxLines: "10000"}
+func defaults() (s uacsta.Settings) {
+	v := reflect.ValueOf(&s).Elem()
+	for i := range v.NumField() {
+		v.Field(i).SetString(v.Type().Field(i).Tag.Get("default"))
+	}
+	s.Retry, s.RetryMax, s.OpenRate = "10ms", "50ms", "10000"
+	return s
 }
 
 func newDriver(t testing.TB, s uacsta.Settings) *uacsta.Driver {
