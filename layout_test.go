@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"bus":         {"csta", "digitmod", "pbx"},
 	"bus/bustest": {"csta", "digitmod", "pbx", "pbx/pbxtest", "bus"},
 	"gateway":     {"csta", "digitmod", "pbx", "bus"},
-	"cmd/rccgw":   {"csta", "csta/cstasip", "digitmod", "pbx", "pbx/sim", "pbx/asterisk", "pbx/cstatcp", "bus", "gateway"},
+	"cmd/rccgw":   {"csta", "csta/cstasip", "digitmod", "pbx", "pbx/sim", "pbx/asterisk", "pbx/cstatcp", "pbx/uacsta", "bus", "gateway"},
 	"cmd/rccctl":  {"csta", "csta/cstasip"},
 }
 

@@ -69,7 +69,7 @@ type settings struct {
 // pbxSettings are the variables of one PBX, RCC_PBX_<NAME>_…; a driver adds its
 // own.
 type pbxSettings struct {
-	Driver     string `split_words:"true" default:"sim" desc:"sim, asterisk or cstatcp"`
+	Driver     string `split_words:"true" default:"sim" desc:"sim, asterisk, cstatcp or uacsta"`
 	Lines      string `split_words:"true" default:"*" desc:"lines it serves: 1001-1099, 10XX, +1613592XXXX, *; separated by commas"`
 	Digits     string `split_words:"true" desc:"digit plan, YAML or JSON: what the stored plan, which the API edits, begins with"`
 	DigitsFile string `split_words:"true" desc:"path of a file with it: the plan is this file, read again when it changes"`
