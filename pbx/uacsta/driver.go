@@ -11,6 +11,7 @@
 //
 //	settings.go   Settings, and what they say
 //	spelling.go   how the other end writes lines and numbers
+//	dialled.go    numbers that it shows as they were dialled
 //	driver.go     Driver: services, what a client is told of an error
 //	link.go       one Run: its endpoint, the pace of opening
 //	line.go       a line: its dialog, opened, kept and closed

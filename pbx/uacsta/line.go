@@ -19,6 +19,7 @@ type line struct {
 	at       address
 	shared   bool // it goes over the link's endpoint, else over one of its own
 	spelling *spelling
+	dialled  dialled
 	wake     chan struct{} // has a token while something is to be done: a watch began or ended, or events were missed
 
 	// Guarded by Driver.mu.
@@ -360,8 +361,21 @@ func (s *dialog) close(err error) {
 	}
 }
 
+// in turns what the other end says into what the driver has, in place.
+func (l *line) in(m csta.Message) {
+	l.spelling.in(m)
+	l.dialled.mark(m)
+}
+
 // ask performs a service at the other end. req is written anew.
 func (s *dialog) ask(ctx context.Context, req csta.Message) (csta.Message, error) {
+	answered := s.line.dialled.note(req)
+	resp, err := s.exchange(ctx, req)
+	answered(resp, err)
+	return resp, err
+}
+
+func (s *dialog) exchange(ctx context.Context, req csta.Message) (csta.Message, error) {
 	if err := s.line.spelling.out(req); err != nil {
 		return nil, err
 	}
@@ -374,7 +388,7 @@ func (s *dialog) ask(ctx context.Context, req csta.Message) (csta.Message, error
 	if csta.Name(resp) != csta.Name(req)+"Response" {
 		return nil, fmt.Errorf("%s was answered by %s", csta.Name(req), csta.Name(resp))
 	}
-	s.line.spelling.in(resp)
+	s.line.in(resp)
 	return resp, nil
 }
 

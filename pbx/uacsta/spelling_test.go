@@ -2,6 +2,7 @@ package uacsta
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"rccgw/csta"
@@ -69,5 +70,41 @@ func TestAddressOfLine(t *testing.T) {
 	set.addressesOf(&c, &m)
 	if got := c.address.of("1001").server(); len(m) > 0 || !c.perLine || got != "udp://phone-1001.example.com:5060" || c.addresses["1002"].server() != "tcp://10.0.0.12:5062" {
 		t.Errorf("%v, %s, %+v", m, got, c)
+	}
+}
+
+// A number is shown as it was dialled in the call that was made by it, and before it is
+// known which that is; not in others.
+func TestDialled(t *testing.T) {
+	var d dialled
+	shown := func(call, number string) bool {
+		ev := &csta.DeliveredEvent{Connection: csta.Connection(call, "1"), CalledDevice: csta.Party(number)}
+		d.mark(ev)
+		return ev.CalledDevice.DeviceIdentifier.Dialled
+	}
+	if shown("a", "96135550100") {
+		t.Error("nothing was dialled")
+	}
+	answered := d.note(&csta.MakeCall{CalledDirectoryNumber: csta.Device("96135550100")})
+	if !shown("a", "96135550100") || shown("a", "6135550100") {
+		t.Error("before the answer")
+	}
+	answered(&csta.MakeCallResponse{CallingDevice: csta.Connection("a", "1001")}, nil)
+	if !shown("a", "96135550100") || shown("b", "96135550100") {
+		t.Error("behind the answer")
+	}
+	d.note(&csta.ConsultationCall{ConsultedDevice: csta.Device("97")})(&csta.ConsultationCallResponse{InitiatedCall: csta.Connection("c", "1001")}, nil)
+	if !shown("c", "97") || shown("a", "97") || shown("c", "96135550100") {
+		t.Error("of two calls")
+	}
+	d.note(&csta.MakeCall{CalledDirectoryNumber: csta.Device("98")})(nil, csta.Errorf(csta.Operation, "generic", "refused"))
+	if shown("d", "98") {
+		t.Error("of a call that was refused")
+	}
+	for i := range 3 * maxDialled {
+		d.note(&csta.MakeCall{CalledDirectoryNumber: csta.Device(strings.Repeat("1", i+1))})
+	}
+	if len(d.list) != maxDialled || shown("a", "96135550100") {
+		t.Errorf("%d are remembered", len(d.list))
 	}
 }

@@ -120,7 +120,7 @@ func (s *dialog) stocked(told *pbx.Told, difference []csta.Event) {
 
 // event passes an event on to who watches the line.
 func (s *dialog) event(ev csta.Event) {
-	s.line.spelling.in(ev)
+	s.line.in(ev)
 	*ev.CrossRef() = ""
 	switch ev.(type) {
 	case *csta.OutOfServiceEvent:
