@@ -394,6 +394,20 @@ func TestWatchedInVain(t *testing.T) {
 	r.refused(&csta.SnapshotDevice{SnapshotObject: csta.Device("1099")}, csta.Operation, "invalidDeviceID")
 }
 
+// A line that is refused for a time is not asked for before that is over.
+func TestRetryAfter(t *testing.T) {
+	r := newRig(t, "tcp", func(_ *upstream, s *uacsta.Settings) { s.RetryMax = "5s" })
+	r.up.mu.Lock()
+	r.up.refusal = &cstasip.Refusal{Status: 503, RetryAfter: time.Second}
+	r.up.mu.Unlock()
+	begin := time.Now()
+	monitor(t, r.mux, "1001")
+	r.seen.until(t, "1001 BackInServiceEvent", 1)
+	if took := time.Since(begin); took < time.Second || r.up.opened != 2 {
+		t.Errorf("opened the %d. time after %v", r.up.opened, took)
+	}
+}
+
 // Many lines do not reach the other end at once, and a link that is lost opens them in
 // the same way again.
 func TestPace(t *testing.T) {

@@ -35,6 +35,8 @@ type upstream struct {
 	before func(ctx context.Context, d *cstasip.Dialog, req csta.Message) (csta.Message, error)
 	// limit, if set, is how many dialogs a line may have.
 	limit int
+	// refusal, if set, is why the next dialog is refused.
+	refusal error
 	// auth, if set, is who must show a password. It counts from the next start.
 	auth *cstasip.Auth
 
@@ -162,13 +164,19 @@ func (u *upstream) open(ctx context.Context, d *cstasip.Dialog) (cstasip.Session
 	if u.dialogs[line] == nil {
 		u.dialogs[line] = map[*cstasip.Dialog]bool{}
 	}
+	refusal := u.refusal
+	u.refusal = nil
 	full := u.limit > 0 && len(u.dialogs[line]) >= u.limit
 	if !full {
 		u.dialogs[line][d] = true
 		u.most = max(u.most, len(u.dialogs[line]))
 	}
 	u.mu.Unlock()
-	if full {
+	switch {
+	case refusal != nil:
+		u.forget(line, d)
+		return nil, refusal
+	case full:
 		return nil, &cstasip.Refusal{Status: 486}
 	}
 	s, err := u.gateway.Open(ctx, gateway.Peer{Line: line, Users: []string{cstasip.User(d.To), cstasip.User(d.RequestURI)}, From: cstasip.User(d.From),
