@@ -168,6 +168,7 @@ func TestConnectionLost(t *testing.T) {
 	r := newRig(t, "tcp", func(u *upstream, s *uacsta.Settings) { u.limit = 1 })
 	r.watch("1001")
 	r.watch("1002")
+	snapshot(t, r.mux, "1003") // nobody watches it
 	for n := 1; n <= 3; n++ {
 		lost := r.seen.count("disabled")
 		r.up.way.cut()
@@ -179,6 +180,7 @@ func TestConnectionLost(t *testing.T) {
 		r.seen.until(t, "normal", n+1)
 		r.hand(r.sim.Phone("1001").HangUp())
 		r.seen.until(t, "1002 ConnectionClearedEvent", n)
+		until(t, "who is not watched can be asked", func() bool { return snapshotError(r.mux, "1003") == nil })
 	}
 	if r.up.most != 1 {
 		t.Errorf("a line had %d dialogs at a time", r.up.most)

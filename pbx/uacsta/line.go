@@ -147,9 +147,11 @@ func (k *link) rest(l *line, err error) (over bool) {
 	k.Driver.mu.Lock()
 	defer k.Driver.mu.Unlock()
 	defer l.change()
+	// The other end may still have its dialog, and refuse another until it is told.
+	owes := l.left != nil && time.Since(l.used) < max(k.sessionExpires, k.idle)
 	if k.ctx.Err() != nil {
 		l.link = nil
-		if l.told == nil {
+		if l.told == nil && !owes {
 			delete(k.lines, l.device)
 		}
 		return true
@@ -159,7 +161,7 @@ func (k *link) rest(l *line, err error) (over bool) {
 		l.tellOut()
 	}
 	// The first time it is remembered for the length of a pause why there is none.
-	if l.told != nil || first || err == nil && time.Since(l.used) < k.idle {
+	if l.told != nil || owes || first || err == nil && time.Since(l.used) < k.idle {
 		return false
 	}
 	l.link = nil
@@ -185,15 +187,7 @@ func (k *link) open(l *line) (s *dialog, err error) {
 			s.close(err)
 		}
 	}()
-	if l.left != nil {
-		// An end that has one dialog for a line refuses another.
-		ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
-		if err := s.endpoint.HangUp(ctx, l.left); err != nil {
-			k.log.Debug("the dialog before was not ended", "line", l.device, "error", err)
-		}
-		cancel()
-		l.left = nil
-	}
+	s.hangUp()
 	if err := s.dial(); err != nil {
 		return s, err
 	}
@@ -219,6 +213,24 @@ func (k *link) open(l *line) (s *dialog, err error) {
 	}
 	l.change()
 	return s, nil
+}
+
+// hangUp tells the other end that the dialog before has ended: one that has one dialog
+// for a line refuses another. What is not answered is said again with the next.
+func (s *dialog) hangUp() {
+	l := s.line
+	if l.left == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.timeout)
+	defer cancel()
+	err := s.endpoint.HangUp(ctx, l.left)
+	var status *cstasip.StatusError
+	if err == nil || errors.As(err, &status) {
+		l.left = nil
+		return
+	}
+	s.log.Debug("the dialog before was not ended", "line", l.device, "error", err)
 }
 
 // dial opens the dialog itself.
