@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"pbx/asterisk":    {"csta", "pbx", "pbx/asterisk/ami"},
 	"pbx/cstatcp":     {"csta", "pbx"},
 	"pbx/freeswitch":  {"csta", "pbx", "pbx/freeswitch/esl"},
+	"pbx/uacsta":      {"csta", "csta/cstasip", "pbx"},
 
 	"pbx/asterisk/ami":              {},
 	"pbx/freeswitch/esl":            {},
@@ -37,7 +38,7 @@ var mayImport = map[string][]string{
 	"bus":         {"csta", "digitmod", "pbx"},
 	"bus/bustest": {"csta", "digitmod", "pbx", "pbx/pbxtest", "bus"},
 	"gateway":     {"csta", "digitmod", "pbx", "bus"},
-	"cmd/rccgw":   {"csta", "csta/cstasip", "digitmod", "pbx", "pbx/sim", "pbx/asterisk", "pbx/cstatcp", "pbx/freeswitch", "bus", "gateway"},
+	"cmd/rccgw":   {"csta", "csta/cstasip", "digitmod", "pbx", "pbx/sim", "pbx/asterisk", "pbx/cstatcp", "pbx/freeswitch", "pbx/uacsta", "bus", "gateway"},
 	"cmd/rccctl":  {"csta", "csta/cstasip"},
 }
 

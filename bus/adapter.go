@@ -348,6 +348,12 @@ func (a *Adapter) serveFeatures(r micro.Request) {
 		a.refuse(r, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q: %v", number, err))
 		return
 	}
+	_, as := a.Lines.Match(number)
+	if _, is := a.Lines.Match(device); !as && !is {
+		// Every adapter is asked for every line. A PBX is not troubled for those of others.
+		a.refuse(r, csta.Errorf(csta.Operation, "invalidDeviceID", "line %q is not one that PBX %s serves", number, a.PBX))
+		return
+	}
 	if err := a.known(device); err != nil {
 		a.refuse(r, err)
 		return
@@ -368,8 +374,9 @@ func (a *Adapter) serveFeatures(r micro.Request) {
 	a.reply(r, info)
 }
 
-// known refuses a device that the driver does not know. A driver that cannot
-// tell now is believed to know it.
+// known refuses a device that the driver does not know, or has no way to now: what
+// it offers cannot be told then. A driver that refuses otherwise is believed to know
+// it.
 func (a *Adapter) known(device string) error {
 	if !a.mux.Offers(&csta.SnapshotDevice{}, device) {
 		return nil
@@ -377,10 +384,11 @@ func (a *Adapter) known(device string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
 	_, err := a.ask(ctx, &csta.SnapshotDevice{SnapshotObject: csta.Device(device)})
-	if !errors.Is(err, &csta.Error{Class: csta.Operation, Value: "invalidDeviceID"}) {
-		return nil
+	var refused *csta.Error
+	if errors.Is(err, errNoDevice) || errors.As(err, &refused) && refused.Class == csta.SystemResourceAvailability {
+		return err
 	}
-	return err
+	return nil
 }
 
 // lineInfo is the answer to GetCSTAFeatures on the bus.

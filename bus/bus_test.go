@@ -32,12 +32,14 @@ type fakePBX struct {
 	stopped atomic.Int32
 	running atomic.Bool   // the link
 	unknown atomic.Bool   // no device is known
+	away    atomic.Bool   // no device can be reached
+	shots   atomic.Int32  // of devices
 	gone    atomic.Value  // a device that is not known
 	held    chan struct{} // MakeCall to "wait" tells that it came
 	free    chan struct{}
 	cut     chan struct{}
 	linked  chan struct{} // gets a token for each link that is up
-	away    atomic.Bool   // there is no link to be had
+	down    atomic.Bool   // there is no link to be had
 	shot    func()        // runs before SnapshotCall is answered
 }
 
@@ -67,6 +69,10 @@ func (p *fakePBX) Services(m *csta.Mux) {
 		return &csta.MakeCallResponse{CallingDevice: csta.Connection(fmt.Sprint("c", n), req.CallingDevice.ID)}, nil
 	})
 	csta.Handle(m, func(_ context.Context, req *csta.SnapshotDevice) (*csta.SnapshotDeviceResponse, error) {
+		p.shots.Add(1)
+		if p.away.Load() {
+			return nil, csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "no way to %q", req.SnapshotObject.ID)
+		}
 		if p.unknown.Load() || p.gone.Load() == req.SnapshotObject.ID {
 			return nil, csta.Errorf(csta.Operation, "invalidDeviceID", "no device %q", req.SnapshotObject.ID)
 		}
@@ -92,7 +98,7 @@ func (p *fakePBX) Services(m *csta.Mux) {
 func (p *fakePBX) Run(ctx context.Context, emit pbx.Emit) error {
 	p.running.Store(true)
 	defer p.running.Store(false)
-	if p.away.Load() {
+	if p.down.Load() {
 		return errors.New("away")
 	}
 	p.calls.SetEmit(emit)
@@ -511,6 +517,38 @@ func TestUnknownDevice(t *testing.T) {
 	l.line("1001")
 	l.pbx.unknown.Store(true)
 	if _, err := l.client.Line(t.Context(), "1002"); !errors.Is(err, &csta.Error{Class: csta.Operation, Value: "invalidDeviceID"}) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A line to which the PBX has no way now is refused as one whose PBX is away.
+func TestDeviceAway(t *testing.T) {
+	l := newLab(t)
+	l.line("1001")
+	l.pbx.away.Store(true)
+	if _, err := l.client.Line(t.Context(), "1002"); !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "resourceOutOfService"}) {
+		t.Errorf("got %v", err)
+	}
+	l.pbx.away.Store(false)
+	l.line("1002")
+}
+
+// A PBX is not asked for a line that is not its own.
+func TestLineOfOthers(t *testing.T) {
+	l := newLab(t)
+	l.line("1001")
+	asked := func(number string) error {
+		before := l.pbx.shots.Load()
+		err := l.client.ask(t.Context(), "main", number, new(lineInfo))
+		if (err == nil) != (l.pbx.shots.Load() > before) {
+			t.Errorf("%s: %v, and the PBX was asked %d times", number, err, l.pbx.shots.Load()-before)
+		}
+		return err
+	}
+	if err := asked("1002"); err != nil {
+		t.Error(err)
+	}
+	if err := asked("2001"); !errors.Is(err, &csta.Error{Class: csta.Operation, Value: "invalidDeviceID"}) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -147,11 +147,11 @@ func TestLineStatusOfLostLink(t *testing.T) {
 	b.want("1099", LineIdle)
 	l.pbx.calls.Originated("a", own1("1001"), csta.Party("1002"), pbx.CauseNewCall)
 	b.want("1001", LineBusy)
-	l.pbx.away.Store(true)
+	l.pbx.down.Store(true)
 	l.pbx.cut <- struct{}{}
 	b.want("1001", LineOutOfService)
 	b.want("1099", LineOutOfService)
-	l.pbx.away.Store(false)
+	l.pbx.down.Store(false)
 	<-l.pbx.linked
 	b.want("1001", LineBusy)
 	b.want("1099", LineIdle)

@@ -37,6 +37,13 @@ const DefaultEdition Edition = "ed3"
 // ErrTooLarge is the error of Decode for a body of more than MaxBody octets.
 var ErrTooLarge = fmt.Errorf("csta: body of more than %d octets", MaxBody)
 
+// Valid reports whether it is one of "ed2" to "ed6", alone or with a private part.
+func (e Edition) Valid() bool {
+	number, private, hasPrivate := strings.Cut(string(e), "/")
+	outside := func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') }
+	return len(number) == 3 && number >= "ed2" && number <= "ed6" && hasPrivate == (private != "") && !strings.ContainsFunc(private, outside)
+}
+
 // A SyntaxError says why a body is not a CSTA document at all.
 type SyntaxError struct{ Reason string }
 

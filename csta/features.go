@@ -3,6 +3,7 @@ package csta
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/beevik/etree"
 )
@@ -113,4 +114,22 @@ var featureOrder = map[string][]string{
 	"deviceMaintEvtsList":    {"backInService", "deviceCapsChanged", "outOfService", "partiallyInService"},
 	"voiceEvtsList":          {"bookmarkReached", "completed", "dtmfDetected", "emptied", "interruptionDetected", "notRecognized", "play", "recognized", "record", "reviewEvent", "started", "silenceTimeoutExpired", "speechDetected", "stopEvent", "suspendPlay", "suspendRecord", "voiceAttribChanged", "voiceErrorOccurred"},
 	"vendorSpecificEvtsList": {"privateEvent"},
+}
+
+// FeaturesOf returns the features whose messages a list names, such as
+// "MakeCall, DeliveredEvent", and the names that are of no feature.
+func FeaturesOf(list string) (f *GetCSTAFeaturesResponse, wrong []string) {
+	f = &GetCSTAFeaturesResponse{SupportedServices: new(SupportedServices), SupportedEvents: new(SupportedEvents)}
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		msg, ok := New(name)
+		if ok {
+			f.Add(msg)
+			ok = f.Supports(msg)
+		}
+		if !ok {
+			wrong = append(wrong, name)
+		}
+	}
+	return f, wrong
 }

@@ -106,6 +106,11 @@ func (m *Mux) Registered(req Message) bool { return m.services[reflect.TypeOf(re
 // device.
 func (m *Mux) Reported(ev Event) bool { return m.events[reflect.TypeOf(ev).Elem()] != nil }
 
+// ReportedOf reports whether events of the type of ev are reported of the device.
+func (m *Mux) ReportedOf(ev Event, device string) bool {
+	return m.events[reflect.TypeOf(ev).Elem()].offered(device)
+}
+
 // Features returns what is offered for the device, as GetCSTAFeatures answers it.
 func (m *Mux) Features(device string) *GetCSTAFeaturesResponse {
 	resp := &GetCSTAFeaturesResponse{SupportedServices: &SupportedServices{}, SupportedEvents: &SupportedEvents{}}

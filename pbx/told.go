@@ -41,12 +41,12 @@ func NewTold(device, local string) *Told {
 // In reports whether the device was told to be in the call.
 func (t *Told) In(call string) bool { return t.calls[call] != nil }
 
-// Own returns the states of the device's own connections, one for each call that
-// it was told to be in, in no order.
-func (t *Told) Own() []csta.LocalConnectionState {
-	states := make([]csta.LocalConnectionState, 0, len(t.calls))
-	for _, c := range t.calls {
-		states = append(states, c.own)
+// Own returns the states of the device's own connections, by the callIDs of the calls
+// that it was told to be in.
+func (t *Told) Own() map[string]csta.LocalConnectionState {
+	states := make(map[string]csta.LocalConnectionState, len(t.calls))
+	for call, c := range t.calls {
+		states[call] = c.own
 	}
 	return states
 }

@@ -69,10 +69,16 @@ type settings struct {
 // pbxSettings are the variables of one PBX, RCC_PBX_<NAME>_…; a driver adds its
 // own.
 type pbxSettings struct {
-	Driver     string `split_words:"true" default:"sim" desc:"sim, asterisk, cstatcp or freeswitch"`
+	Driver     string `split_words:"true" default:"sim" desc:"sim, asterisk, cstatcp, freeswitch or uacsta"`
 	Lines      string `split_words:"true" default:"*" desc:"lines it serves: 1001-1099, 10XX, +1613592XXXX, *; separated by commas"`
 	Digits     string `split_words:"true" desc:"digit plan, YAML or JSON: what the stored plan, which the API edits, begins with"`
 	DigitsFile string `split_words:"true" desc:"path of a file with it: the plan is this file, read again when it changes"`
+	Companion  string `split_words:"true" desc:"a name that RCC_PBX does not have, whose RCC_PBX_<THAT>_… say how the lines' phones are reached: what the driver does not offer for a line is asked of its phone; see pbx/uacsta/README.md"`
+}
+
+// companionSettings are the variables of a companion beside those of its driver.
+type companionSettings struct {
+	Driver string `split_words:"true" default:"uacsta" desc:"the companion's driver"`
 }
 
 // config is what the settings say, checked.
@@ -336,7 +342,7 @@ func (c *config) loadPBXs(s *settings, known map[string]bool, m *mistakes) {
 			m.add("RCC_PBX", s.PBX, "%v", err)
 			continue
 		}
-		env := prefix + "_PBX_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		env := variables(name)
 		if other, ok := names[env]; ok {
 			m.add("RCC_PBX", s.PBX, "%s and %s have the same variables %s_…", other, name, env)
 			continue
@@ -356,30 +362,85 @@ func (c *config) loadPBXs(s *settings, known map[string]bool, m *mistakes) {
 			}
 		}
 		c.checkDigits(env, pc, m)
-		k, ok := kinds[p.Driver]
-		if !ok {
-			m.add(env+"_DRIVER", p.Driver, "not one of %s", strings.Join(kindNames(), ", "))
+		if pc.build = c.loadDriver(env, p.Driver, known, m); pc.build == nil {
 			continue
 		}
-		settings := k.settings()
-		c.read(env, settings, known, m)
-		for _, d := range describe(env, settings) {
-			if file, ok := strings.CutSuffix(d.name, "_FILE"); ok {
-				v := reflect.ValueOf(settings).Elem()
-				field := v.FieldByName(strings.TrimSuffix(d.field, "File"))
-				field.SetString(textOf(file, field.String(), v.FieldByIndex(d.index).String(), m))
-				v.FieldByIndex(d.index).SetString("")
-			}
-		}
-		if err := k.check(settings); err != nil {
-			for line := range strings.SplitSeq(err.Error(), "\n") {
-				m.list = append(m.list, fmt.Errorf("%s_%s", env, line))
-			}
+		if p.Companion != "" && !c.loadCompanion(env, p.Companion, s, &pc, known, m) {
 			continue
 		}
-		pc.build = func(log *slog.Logger) (pbx.Driver, error) { return k.build(settings, log) }
 		c.pbxs = append(c.pbxs, pc)
 	}
+}
+
+// loadDriver reads the settings of a driver of the kind, and returns what makes it; nil
+// if they have mistakes.
+func (c *config) loadDriver(env, name string, known map[string]bool, m *mistakes) func(log *slog.Logger) (pbx.Driver, error) {
+	k, ok := kinds[name]
+	if !ok {
+		m.add(env+"_DRIVER", name, "not one of %s", strings.Join(kindNames(), ", "))
+		return nil
+	}
+	settings := k.settings()
+	c.read(env, settings, known, m)
+	for _, d := range describe(env, settings) {
+		if file, ok := strings.CutSuffix(d.name, "_FILE"); ok {
+			v := reflect.ValueOf(settings).Elem()
+			field := v.FieldByName(strings.TrimSuffix(d.field, "File"))
+			field.SetString(textOf(file, field.String(), v.FieldByIndex(d.index).String(), m))
+			v.FieldByIndex(d.index).SetString("")
+		}
+	}
+	if err := k.check(settings); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			m.list = append(m.list, fmt.Errorf("%s_%s", env, line))
+		}
+		return nil
+	}
+	return func(log *slog.Logger) (pbx.Driver, error) { return k.build(settings, log) }
+}
+
+// variables returns what the names of a PBX's variables begin with.
+func variables(pbx string) string {
+	return prefix + "_PBX_" + strings.ToUpper(strings.ReplaceAll(pbx, "-", "_"))
+}
+
+// loadCompanion reads the settings of a PBX's companion, and has the PBX's driver made
+// of both.
+func (c *config) loadCompanion(env, name string, s *settings, p *pbxConfig, known map[string]bool, m *mistakes) bool {
+	if err := bus.CheckName(name); err != nil {
+		m.add(env+"_COMPANION", name, "%v", err)
+		return false
+	}
+	own := variables(name)
+	for other := range strings.SplitSeq(s.PBX, ",") {
+		if variables(strings.TrimSpace(other)) == own {
+			m.add(env+"_COMPANION", name, "is a PBX of RCC_PBX, too: its phones would be commanded twice")
+			return false
+		}
+	}
+	if known[own+"_DRIVER"] {
+		m.add(env+"_COMPANION", name, "is the companion of another PBX already")
+		return false
+	}
+	var cs companionSettings
+	c.read(own, &cs, known, m)
+	main, phones := p.build, c.loadDriver(own, cs.Driver, known, m)
+	if phones == nil {
+		return false
+	}
+	p.build = func(log *slog.Logger) (pbx.Driver, error) {
+		a, err := main(log)
+		if err != nil {
+			return nil, err
+		}
+		log = log.With("companion", name)
+		b, err := phones(log)
+		if err != nil {
+			return nil, err
+		}
+		return pbx.NewCompanion(a, b, log), nil
+	}
+	return true
 }
 
 // checkDigits looks for flaws in the plan of the start, and notes where the plan

@@ -17,6 +17,7 @@ import (
 	"rccgw/csta/cstasip"
 	"rccgw/pbx"
 	"rccgw/pbx/pbxtest"
+	"rccgw/pbx/sim"
 	"rccgw/pbx/sim/simtest"
 )
 
@@ -284,6 +285,11 @@ func simBench(t *testing.T, open func(g *gatewayUnderTest, device string) client
 	s := simtest.New(t)
 	inHands(t, s)
 	g := startTLSGateway(t, "RCC_PBX_SIM_DRIVER=test", "RCC_PBX_SIM_LINES=1001-1006", "RCC_PBX_SIM_DIGITS="+benchPlan)
+	return simBenchOn(t, s, g, open)
+}
+
+// simBenchOn is that bench on a service that is there.
+func simBenchOn(t *testing.T, s *sim.Sim, g *gatewayUnderTest, open func(g *gatewayUnderTest, device string) client) *pbxtest.Bench {
 	line := func(device string) *pbxtest.Line {
 		return g.line(device, simtest.Person(s.Phone(device)), open(g, device))
 	}

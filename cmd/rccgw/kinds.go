@@ -10,6 +10,7 @@ import (
 	"rccgw/pbx/cstatcp"
 	"rccgw/pbx/freeswitch"
 	"rccgw/pbx/sim"
+	"rccgw/pbx/uacsta"
 )
 
 // A kind of driver: what RCC_PBX_<NAME>_DRIVER may say.
@@ -49,5 +50,10 @@ var kinds = map[string]kind{
 		settings: func() any { return new(struct{}) },
 		check:    func(any) error { return nil },
 		build:    func(any, *slog.Logger) (pbx.Driver, error) { return sim.New(sim.Config{}) },
+	},
+	"uacsta": {
+		settings: func() any { return new(uacsta.Settings) },
+		check:    func(s any) error { return s.(*uacsta.Settings).Check() },
+		build:    func(s any, log *slog.Logger) (pbx.Driver, error) { return uacsta.New(*s.(*uacsta.Settings), log) },
 	},
 }

@@ -29,10 +29,11 @@ var bothWays = []csta.Message{&csta.SystemStatus{}, &csta.MonitorStop{}}
 
 // leastSettings are what a driver cannot be made without, or does not offer all without.
 var leastSettings = map[string][]string{"asterisk": {"RCC_PBX_X_SECRET=x"}, "cstatcp": {"RCC_PBX_X_ADDRESS=127.0.0.1:1"},
-	"freeswitch": {"RCC_PBX_X_SECRET=x", "RCC_PBX_X_DOMAIN=example.org", "RCC_PBX_X_CONFERENCE=rcc-conference-", "RCC_PBX_X_FEATURES=db"}}
+	"freeswitch": {"RCC_PBX_X_SECRET=x", "RCC_PBX_X_DOMAIN=example.org", "RCC_PBX_X_CONFERENCE=rcc-conference-", "RCC_PBX_X_FEATURES=db"},
+	"uacsta":     {"RCC_PBX_X_ADDRESS=tcp://127.0.0.1:1"}}
 
 // proofs say against what the suite is played that shows what a driver offers.
-var proofs = map[string]string{"asterisk": "live", "cstatcp": "live", "freeswitch": "recorded", "sim": "live"}
+var proofs = map[string]string{"asterisk": "live", "cstatcp": "live", "freeswitch": "recorded", "sim": "live", "uacsta": "live"}
 
 // unshown are what a driver passes on where its PBX offers it, as no bench's does.
 var unshown = map[string]string{"cstatcp": "AcceptCall"}

@@ -22,6 +22,7 @@ import (
 	"rccgw/csta/cstasip"
 	"rccgw/digitmod"
 	"rccgw/gateway"
+	"rccgw/pbx"
 )
 
 const (
@@ -95,6 +96,9 @@ func serve(ctx context.Context, c *config, log *slog.Logger) (err error) {
 			return fmt.Errorf("PBX %s: %w", p.name, err)
 		}
 		s.adapters = append(s.adapters, a)
+		if c, ok := driver.(*pbx.Companion); ok {
+			driver = c.Main()
+		}
 		if h, ok := driver.(interface{ HTTP() http.Handler }); ok {
 			drivers = append(drivers, http.StripPrefix("/pbx/"+p.name, h.HTTP()))
 		} else {

@@ -54,6 +54,16 @@ type ClientConfig struct {
 	// is answered before the call. nil: events are answered and dropped.
 	OnEvent func(csta.Event)
 
+	// OnUnread is told of a request of the server that could not be read, in its
+	// place among the events: one may be lost. nil: nobody is told.
+	OnUnread func(error)
+
+	// Permit is asked right before a request of ServeCSTA is written, with the context
+	// of the call, and again before it is written anew because it was challenged. An
+	// error keeps it from leaving: ServeCSTA returns it, as an ErrUnsent. nil: all may
+	// leave.
+	Permit func(context.Context) error
+
 	// Handler serves what the server asks: requests in its INFOs. nil:
 	// RequestSystemStatus, SystemStatus and MonitorStop are answered, all else is
 	// refused.
@@ -138,6 +148,49 @@ func (e *Endpoint) reach(ctx context.Context, network string, port uint16) error
 	}
 	e.dialled = addrPort(c.LocalAddr())
 	_, err = c.TryClose() // gives back what was taken; the connection stays
+	return err
+}
+
+// Connected reports whether the connection that Connect has opened still stands. A
+// request that found it lost has opened another, but what the server sent meanwhile
+// may be lost, and the dialogs' Contact leads to the old one. Nobody is told of a
+// loss: who wants to know asks now and then. It is always true by UDP.
+func (e *Endpoint) Connected() bool {
+	if !e.way.reliable() {
+		return true
+	}
+	c, err := e.tpl.GetConnection(e.way.network, e.way.peer.String())
+	if err != nil {
+		return false
+	}
+	_, _ = c.TryClose() // gives back what was taken
+	return addrPort(c.LocalAddr()) == e.dialled
+}
+
+// HangUp ends, with BYE over this endpoint, the dialog of a client whose own endpoint
+// was closed before the server was told. It waits for the answer, as long as ctx
+// allows; that the server does not know the dialog any more is no error.
+func (e *Endpoint) HangUp(ctx context.Context, c *Client) error {
+	c.mu.Lock()
+	l := c.leg
+	c.mu.Unlock()
+	if l.remoteTag == "" {
+		return nil // it was never opened
+	}
+	l.core, l.network = &e.core, e.way.network
+	m, err := c.login.attempt(func() (*message, error) {
+		return e.ask(ctx, func() (*sip.Request, error) {
+			l.cseq++
+			req, err := l.request(e.way, bye, l.cseq, newBranch(), "", nil)
+			if err == nil {
+				c.login.sign(req)
+			}
+			return req, err
+		})
+	})
+	if err == nil && m.status >= 300 && m.status != 481 {
+		err = &StatusError{Status: m.status, Reason: m.reason}
+	}
 	return err
 }
 
@@ -357,6 +410,11 @@ func (c *Client) transmit(ctx context.Context, method, headers string, body []by
 			return "", 0, err
 		}
 		signed := c.login.sign(req)
+		if method == info && c.cfg.Permit != nil {
+			if err := c.cfg.Permit(ctx); err != nil {
+				return "", 0, fmt.Errorf("%w: %w", ErrUnsent, err)
+			}
+		}
 		var again func()
 		if method == invite {
 			again = func() { c.acknowledge(cseq, signed) }
@@ -535,7 +593,7 @@ func (c *Client) roundTrip(ctx context.Context, method, headers string, body []b
 
 func (c *Client) roundTripOnce(ctx context.Context, method, headers string, body []byte) (*message, error) {
 	if err := c.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrUnsent, err)
 	}
 	answers := make(chan outcome, 1)
 	if _, _, err := c.transmit(ctx, method, headers, body, answers); err != nil {
@@ -553,16 +611,17 @@ func (c *Client) roundTripOnce(ctx context.Context, method, headers string, body
 
 // ServeCSTA sends req to the server and returns its answer. A refused service is
 // a *csta.Error, alone or in a *StatusError; another SIP error a *StatusError;
-// ErrTimeout says that there was no answer in 32 seconds. Calls from several
-// goroutines are under way at once; they leave one after the other and are served
-// in that order.
+// ErrTimeout says that there was no answer in 32 seconds, ErrUnsent that the server
+// was not asked; of any other error nobody knows whether it has performed. Calls from
+// several goroutines are under way at once; they leave one after the other and are
+// served in that order.
 func (c *Client) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err // nothing is asked for whom nobody waits
+		return nil, fmt.Errorf("%w: %w", ErrUnsent, err) // nothing is asked for whom nobody waits
 	}
 	body, err := csta.Encode(req, c.cfg.Edition)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrUnsent, err)
 	}
 	m, err := c.roundTrip(ctx, info, "", body)
 	if err != nil {
@@ -586,6 +645,30 @@ func (c *Client) ServeCSTA(ctx context.Context, req csta.Message) (csta.Message,
 		return nil, e
 	}
 	return resp, nil
+}
+
+// Settle returns when OnEvent has been called for all events that have arrived by
+// now, or ctx or the dialog ends. After ServeCSTA has returned, these are all that the
+// server sent before its answer, where the way keeps the order: by TCP and TLS. It must
+// not be called by OnEvent or Handler.
+func (c *Client) Settle(ctx context.Context) error {
+	settled := make(chan struct{})
+	c.mu.Lock()
+	if !c.working && len(c.queue) == 0 {
+		c.mu.Unlock()
+		return nil
+	}
+	// Its place is behind what is there. It needs no transaction.
+	c.queue = append(c.queue, &delivery{c: c, run: func() { close(settled) }})
+	c.mu.Unlock()
+	select {
+	case <-settled:
+		return nil
+	case <-c.done:
+		return c.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // refusal is the error of a response that is not a 2xx.
@@ -824,6 +907,12 @@ func (c *Client) work() {
 // returns what is to be done in its turn.
 func (c *Client) read(in *delivery, tx *sip.ServerTx) func() {
 	nothing := func() {}
+	unread := func(err error) func() {
+		if c.cfg.OnUnread == nil {
+			return nothing
+		}
+		return func() { c.cfg.OnUnread(err) }
+	}
 	doc, ok := cstaPart(in.m)
 	if !ok {
 		c.finish(in, tx, answer{status: 415, headers: acceptLine})
@@ -836,7 +925,7 @@ func (c *Client) read(in *delivery, tx *sip.ServerTx) func() {
 		if req, edition, err = csta.Decode(doc); err != nil {
 			if a, bad := undecoded(err); bad {
 				c.finish(in, tx, a)
-				return nothing
+				return unread(err)
 			}
 		}
 	}
@@ -847,7 +936,12 @@ func (c *Client) read(in *delivery, tx *sip.ServerTx) func() {
 		}
 		return func() { c.cfg.OnEvent(ev) }
 	}
-	return func() { c.finish(in, tx, c.serve(in.m, req, edition, err)) }
+	return func() {
+		c.finish(in, tx, c.serve(in.m, req, edition, err))
+		if err != nil {
+			unread(err)()
+		}
+	}
 }
 
 func (c *Client) finish(in *delivery, tx *sip.ServerTx, a answer) {

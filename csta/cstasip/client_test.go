@@ -2,12 +2,14 @@ package cstasip
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -297,4 +299,202 @@ func TestClientMissesNoTransaction(t *testing.T) {
 		}
 		c.end(ErrEnded)
 	})
+}
+
+// What Permit does not let leave is not asked; what has left may have been performed.
+func TestClientPermit(t *testing.T) {
+	asked := make(chan csta.Message, 10)
+	b := newBench(t, func(ctx context.Context, d *Dialog, req csta.Message) (csta.Message, error) {
+		if _, ok := req.(*csta.RequestSystemStatus); !ok {
+			asked <- req
+		}
+		return normal(ctx, d, req)
+	}, nil)
+	mayNot := errors.New("not now")
+	var forbid atomic.Bool
+	type key struct{}
+	c := b.dial(tcpNet, func(cfg *ClientConfig) {
+		cfg.Permit = func(ctx context.Context) error {
+			if ctx.Value(key{}) != "mine" {
+				t.Error("Permit is not asked with the context of the request")
+			}
+			if forbid.Load() {
+				return mayNot
+			}
+			return nil
+		}
+	})
+	ctx := context.WithValue(t.Context(), key{}, "mine")
+	if _, err := csta.Call(ctx, c, &csta.GetCSTAFeatures{}); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	forbid.Store(true)
+	if _, err := csta.Call(ctx, c, &csta.GetCSTAFeatures{}); !errors.Is(err, mayNot) || !errors.Is(err, ErrUnsent) {
+		t.Errorf("not permitted: %v", err)
+	}
+	forbid.Store(false)
+	if _, err := csta.Call(ctx, c, &csta.MakeCall{CallingDevice: csta.Device("1001"), CalledDirectoryNumber: csta.Device("1002")}); err != nil {
+		t.Error(err)
+	}
+	if req := <-asked; csta.Name(req) != "MakeCall" {
+		t.Errorf("%s was asked", csta.Name(req))
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := csta.Call(gone, c, &csta.GetCSTAFeatures{}); !errors.Is(err, ErrUnsent) {
+		t.Errorf("nobody waits: %v", err)
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := csta.Call(ctx, c, &csta.GetCSTAFeatures{}); !errors.Is(err, ErrUnsent) || !errors.Is(err, ErrEnded) {
+		t.Errorf("the dialog has ended: %v", err)
+	}
+	if len(asked) > 0 {
+		t.Errorf("%d more were asked", len(asked))
+	}
+}
+
+// After Settle, the events that were sent before an answer have been handed on.
+func TestClientSettle(t *testing.T) {
+	const events = 20
+	b := newBench(t, func(ctx context.Context, d *Dialog, req csta.Message) (csta.Message, error) {
+		return normal(ctx, d, req)
+	}, nil)
+	var got atomic.Int32
+	gate := make(chan struct{})
+	c := b.dial(tcpNet, func(cfg *ClientConfig) {
+		cfg.OnEvent = func(csta.Event) {
+			<-gate
+			got.Add(1)
+		}
+	})
+	s := b.session()
+	if err := c.Settle(t.Context()); err != nil {
+		t.Errorf("nothing has come: %v", err)
+	}
+	for i := range events {
+		if err := s.d.Send(held(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // what waits for the answer to the first has left before that to the second
+		if _, err := csta.Call(t.Context(), c, &csta.GetCSTAFeatures{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	brief, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Settle(brief); !errors.Is(err, context.Canceled) {
+		t.Errorf("events that are not taken: %v", err)
+	}
+	settled := make(chan int32, 1)
+	go func() {
+		if err := c.Settle(context.Background()); err != nil {
+			t.Error(err)
+		}
+		settled <- got.Load()
+	}()
+	close(gate)
+	if n := within(t, settled, "Settle"); n != events {
+		t.Errorf("%d of %d events were handed on", n, events)
+	}
+}
+
+// What cannot be read is told, in its place.
+func TestClientUnread(t *testing.T) {
+	for name, raw := range map[string]string{
+		"no XML":     "<HeldEvent",
+		"incomplete": `<HeldEvent xmlns="http://www.ecma-international.org/standards/ecma-323/csta/ed3"><monitorCrossRefID>77</monitorCrossRefID></HeldEvent>`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, nil, nil)
+			told := make(chan string, 10)
+			b.dial(tcpNet, func(cfg *ClientConfig) {
+				cfg.OnEvent = func(ev csta.Event) { told <- csta.Name(ev) }
+				cfg.OnUnread = func(error) { told <- "unread" }
+			})
+			s := b.session()
+			if err := s.d.Send(held(1)); err != nil {
+				t.Fatal(err)
+			}
+			if got := within(t, told, "an event"); got != "HeldEvent" {
+				t.Errorf("%s came", got)
+			}
+			s.d.mu.Lock()
+			s.d.outbox.list = append(s.d.outbox.list, outgoing{method: info, body: []byte(raw)})
+			s.d.pump()
+			s.d.mu.Unlock()
+			if got := within(t, told, "word of it"); got != "unread" {
+				t.Errorf("%s came", got)
+			}
+		})
+	}
+}
+
+// An endpoint knows when its connection was lost, and another ends the dialogs that it
+// has left behind.
+func TestClientConnectionLost(t *testing.T) {
+	for _, network := range networks {
+		t.Run(network, func(t *testing.T) {
+			b := newBench(t, nil, nil)
+			var config *tls.Config
+			if network == tlsNet {
+				config = clientTLS(t)
+			}
+			connect := func() *Endpoint {
+				e, err := Connect(t.Context(), b.url(network), config, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(e.Close)
+				return e
+			}
+			e := connect()
+			c, err := e.Dial(t.Context(), ClientConfig{Line: "tel:1001"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !e.Connected() {
+				t.Error("not connected")
+			}
+			if network != udpNet {
+				b.core.mu.Lock()
+				var conns []*conn
+				for _, x := range b.conns {
+					conns = append(conns, x)
+				}
+				b.core.mu.Unlock()
+				for _, x := range conns {
+					x.shut()
+				}
+				for begin := time.Now(); e.Connected(); time.Sleep(time.Millisecond) {
+					if time.Since(begin) > 10*time.Second {
+						t.Fatal("a connection that was lost is believed in")
+					}
+				}
+				// A request opens another, which is not the one that was there.
+				if _, err := csta.Call(t.Context(), c, &csta.GetCSTAFeatures{}); err != nil {
+					t.Error(err)
+				}
+				if e.Connected() {
+					t.Error("another connection is taken for the one that was lost")
+				}
+			}
+			e.Close()
+			select {
+			case err := <-b.closed:
+				t.Fatalf("the dialog has ended: %v", err)
+			default:
+			}
+			if err := connect().HangUp(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+			b.closedWith(ErrBye)
+			if err := connect().HangUp(t.Context(), c); err != nil {
+				t.Errorf("a dialog that the server does not know: %v", err)
+			}
+		})
+	}
 }

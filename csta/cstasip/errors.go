@@ -21,6 +21,10 @@ var (
 	ErrEnded    = errors.New("cstasip: the dialog has ended")
 )
 
+// ErrUnsent is the error of a client's request that has not left, wrapped with the
+// reason: the server has not performed it.
+var ErrUnsent = errors.New("cstasip: not sent")
+
 // A Refusal is an error with the SIP status that tells it: 403 for a line that
 // is not allowed, 404 for one that is unknown, 503 for a PBX that is away. Open
 // decides with it how an INVITE is refused.

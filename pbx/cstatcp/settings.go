@@ -65,11 +65,16 @@ func (s Settings) config() (config, error) {
 	var m mistakes
 	c := config{edition: csta.Edition(s.Edition), applicationID: s.ApplicationID, protocol: s.Protocol, user: s.User, secret: s.Secret}
 	s.addressOf(&c, &m)
-	number, private, hasPrivate := strings.Cut(s.Edition, "/")
-	if len(number) != 3 || number < "ed2" || number > "ed6" || strings.Trim(private, letters+digits) != "" || hasPrivate && private == "" {
+	if !c.edition.Valid() {
 		m.add("EDITION", s.Edition, "not ed2 to ed6, or one with a private part such as ed3/privA")
 	}
-	s.featuresOf(&c, &m)
+	if s.Features != "" {
+		var wrong []string
+		c.features, wrong = csta.FeaturesOf(s.Features)
+		for _, name := range wrong {
+			m.add("FEATURES", s.Features, "%q is not a service or an event", name)
+		}
+	}
 	switch s.Session {
 	case "off":
 	case "ecma354":
@@ -155,29 +160,5 @@ func (s Settings) addressOf(c *config, m *mistakes) {
 		m.add("TLS_CA", s.TlsCa, "has no PEM certificate")
 	}
 }
-
-// featuresOf reads the list of what the server can do.
-func (s Settings) featuresOf(c *config, m *mistakes) {
-	if s.Features == "" {
-		return
-	}
-	c.features = &csta.GetCSTAFeaturesResponse{SupportedServices: &csta.SupportedServices{}, SupportedEvents: &csta.SupportedEvents{}}
-	for name := range strings.SplitSeq(s.Features, ",") {
-		name = strings.TrimSpace(name)
-		msg, ok := csta.New(name)
-		if ok {
-			c.features.Add(msg)
-			ok = c.features.Supports(msg)
-		}
-		if !ok {
-			m.add("FEATURES", s.Features, "%q is not a service or an event", name)
-		}
-	}
-}
-
-const (
-	letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	digits  = "0123456789"
-)
 
 func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
