@@ -35,6 +35,7 @@ type channel struct {
 	holds  []*hold // calls that the PBX holds for it
 	heldBy *hold   // it waits for that holder
 	marked string  // RCC_CALL at the PBX
+	sent   []*sending
 }
 
 // AMI's channel states.

@@ -80,6 +80,7 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.conferenceCall)
 	csta.Handle(m, d.singleStepConferenceCall)
 	csta.Handle(m, d.clearCall)
+	csta.Handle(m, d.generateDigits)
 	csta.Handle(m, d.getForwarding)
 	csta.Handle(m, d.setForwarding)
 	csta.Handle(m, d.getDoNotDisturb)
@@ -90,7 +91,7 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.snapshotCall)
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
 		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
-		&csta.ConnectionClearedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
+		&csta.ConnectionClearedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
 }
 
 // Run opens the link, takes stock and reports what happens, until ctx ends or

@@ -80,6 +80,8 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 		if ch.bridge == f.Get("BridgeUniqueid") {
 			d.bridged(ch, "")
 		}
+	case "DTMFEnd":
+		d.digit(ch, f)
 	case "MusicOnHoldStart":
 		if ch.heldBy != nil && ch.bridge == "" {
 			ch.heldBy.arrived = true

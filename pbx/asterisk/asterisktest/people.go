@@ -22,6 +22,7 @@ const (
 // Lacks are what a bench of these people has not got.
 var Lacks = map[pbxtest.Ability]string{
 	pbxtest.Engaged:        "the phones have call waiting",
+	pbxtest.HandPress:      "Asterisk passes on what is pressed in a call of two, and does not tell",
 	pbxtest.HandConference: "the phones cannot mix voice",
 	pbxtest.HandPickUp:     "the dialplan has no pick-up code",
 	pbxtest.Queue:          "the dialplan has no queue",
@@ -40,6 +41,7 @@ func (a *Asterisk) Person(t testing.TB, u *UA) pbxtest.Person {
 			}
 			return u.Try("transfer", number)
 		},
+		Heard: u.Heard,
 		SetForwarding: func(kind csta.ForwardingType, on bool, number string) error {
 			codes := map[csta.ForwardingType][2]string{"forwardImmediate": {"*73", "*72"}, "forwardBusy": {"*91", "*90"}, "forwardNoAns": {"*93", "*92"}}
 			if !on {
