@@ -157,6 +157,8 @@ func line(msg csta.Message) string {
 		return conn(e.RetrievedConnection, e.LocalConnectionInfo, e.Cause)
 	case *csta.DivertedEvent:
 		return conn(e.Connection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" to=%s", e.NewDestination)
+	case *csta.QueuedEvent:
+		return conn(e.QueuedConnection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" at=%s", e.Queue)
 	case *csta.FailedEvent:
 		return conn(e.FailedConnection, e.LocalConnectionInfo, e.Cause)
 	case *csta.TransferedEvent:

@@ -36,6 +36,7 @@ type channel struct {
 	heldBy *hold   // it waits for that holder
 	marked string  // RCC_CALL at the PBX
 	sent   []*sending
+	parked *orbit // it waits there
 }
 
 // AMI's channel states.
@@ -74,6 +75,7 @@ type callState struct {
 	cause  csta.EventCause // of the next Delivered, where it is no new call
 	caller bool            // the model knows who calls
 	app    string          // deviceID of an application that answered
+	orbit  *orbit          // a party waits there
 
 	// lingering is a party that did not answer, until it is known whether the
 	// dialplan forwards the call.

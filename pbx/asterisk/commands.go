@@ -84,6 +84,9 @@ func (d *Driver) underway(id csta.ConnectionID) bool {
 	if ch.heldBy != nil {
 		return !ch.heldBy.arrived
 	}
+	if ch.parked != nil {
+		return false
+	}
 	// The caller's channel is up a moment after that of who answers: neither may be told to be alone meanwhile.
 	_, _, err := d.calls.Require(id, "invalidConnectionState", pbx.Connected)
 	if d.inRoom(ch) {

@@ -22,8 +22,8 @@ func TestConformance(t *testing.T) {
 }
 
 func newBench(t *testing.T, change func(*Settings)) *pbxtest.Bench {
-	devices := []string{"1001", "1002", "1003", "1004", asterisktest.Impatient}
-	a := asterisktest.Start(t, asterisktest.Options{Extensions: devices, Dialplan: asterisktest.Impatience})
+	o := asterisktest.Bench()
+	a := asterisktest.Start(t, o)
 	link := a.Link(t)
 	s := settings(a)
 	s.Address = link.Address()
@@ -44,8 +44,8 @@ func newBench(t *testing.T, change func(*Settings)) *pbxtest.Bench {
 			}}
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Restore, Calls: d.calls.List, Impatient: line(asterisktest.Impatient),
-		Lacks: asterisktest.Lacks, Storm: 100}
-	for _, device := range devices[:4] {
+		Orbit: asterisktest.Orbit, Lacks: asterisktest.Lacks, Storm: 100}
+	for _, device := range o.Extensions[:4] {
 		b.Lines = append(b.Lines, line(device))
 	}
 	b.Outside = a.Outside(t)

@@ -288,7 +288,14 @@ func (d *Driver) appAnswers(ch *channel) {
 		return
 	}
 	d.moveOn(c)
+	if d.emptyOrbit(c.target) {
+		d.fail(c, ch, causeUnobtainable)
+		return
+	}
 	c.app = "app-" + ch.id
+	if d.atOrbit(c.target) != nil {
+		c.app = c.target // it is taken next
+	}
 	number := d.shown(c.target)
 	number.DeviceIdentifier.External = false
 	d.calls.Established(c.id, pbx.Party{Device: c.app, Number: number}, pbx.CauseNewCall)

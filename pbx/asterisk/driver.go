@@ -22,6 +22,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"rccgw/csta"
@@ -49,6 +50,9 @@ type Driver struct {
 	moved     chan struct{}         // closed, and made anew, when a channel arrives where it was sent
 	features  map[string]features   // of watched lines, and those that were set
 	watched   map[string]bool
+	lots      []lot
+
+	parks atomic.Bool // whether there is a parking lot; true until that is known
 }
 
 // New returns a driver with the settings, or all their mistakes. It opens
@@ -60,6 +64,7 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 	}
 	d := &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: make(chan struct{}, 1), making: map[string]*making{},
 		features: map[string]features{}, watched: map[string]bool{}, moved: make(chan struct{})}
+	d.parks.Store(true)
 	d.forget()
 	return d, nil
 }
@@ -80,6 +85,7 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.conferenceCall)
 	csta.Handle(m, d.singleStepConferenceCall)
 	csta.Handle(m, d.clearCall)
+	csta.Handle(m, d.parkCall, d.mayPark)
 	csta.Handle(m, d.generateDigits)
 	csta.Handle(m, d.getForwarding)
 	csta.Handle(m, d.setForwarding)
@@ -90,7 +96,7 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.snapshotDevice)
 	csta.Handle(m, d.snapshotCall)
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
-		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
+		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.QueuedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
 		&csta.ConnectionClearedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
 }
 

@@ -51,6 +51,12 @@ func (d *Driver) handle(e ami.Event) {
 		d.attendedTransfer(f)
 	case "UserEvent":
 		d.userEvent(f)
+	case "ParkedCall":
+		d.parkedCall(f)
+	case "UnParkedCall":
+		d.unparkedCall(f)
+	case "ParkedCallTimeOut":
+		d.parkedTooLong(f)
 	default:
 		if ch := d.channels[f.Get("Uniqueid")]; ch != nil {
 			d.handleChannel(e.Name, ch, f)
@@ -69,6 +75,9 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 	case "Unhold":
 		d.calls.Retrieved(ch.call, ch.device, pbx.CauseNormal)
 	case "BridgeEnter":
+		if f.Get("BridgeType") == "parking" {
+			return // all who are parked are in one
+		}
 		d.bridged(ch, f.Get("BridgeUniqueid"))
 		d.wake()
 		d.later(strayTime, func() { d.adopt(ch) })

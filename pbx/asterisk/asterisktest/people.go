@@ -13,17 +13,27 @@ import (
 
 // The people of the conformance suite's bench, for benches on the driver and on the whole service alike.
 
-// Impatient is an extension whose phone rings for a second only, where Impatience is in Options.Dialplan.
+// Of the extensions of Bench, Impatient is one whose phone rings for a second only, as long as what it parks is parked. Orbit is where calls are parked.
 const (
-	Impatient  = "1005"
-	Impatience = "exten => " + Impatient + ",1,Set(RCC_RING=1)\n same => n,Goto(rcc-ring," + Impatient + ",1)\n"
+	Impatient = "1005"
+	Orbit     = "701"
 )
+
+// Bench are the options of the suite's bench: four phones and the impatient one.
+func Bench() Options {
+	return Options{
+		Extensions: []string{"1001", "1002", "1003", "1004", Impatient},
+		Dialplan:   "exten => " + Impatient + ",1,Set(RCC_RING=1)\n same => n,Goto(rcc-ring," + Impatient + ",1)\n",
+		PJSIP:      map[string]string{Impatient: "set_var = RCC_PARK_TIME=1\n"},
+	}
+}
 
 // Lacks are what a bench of these people has not got.
 var Lacks = map[pbxtest.Ability]string{
 	pbxtest.Engaged:        "the phones have call waiting",
 	pbxtest.HandPress:      "Asterisk passes on what is pressed in a call of two, and does not tell",
 	pbxtest.HandConference: "the phones cannot mix voice",
+	pbxtest.HandPark:       "a phone parks by a transfer, which is told as that",
 	pbxtest.HandPickUp:     "the dialplan has no pick-up code",
 	pbxtest.Queue:          "the dialplan has no queue",
 }
