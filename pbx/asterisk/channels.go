@@ -3,6 +3,7 @@ package asterisk
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"rccgw/csta"
 	"rccgw/pbx"
@@ -25,6 +26,7 @@ type channel struct {
 	state      int             // AMI's ChannelState
 	call       string          // callID of the call that it is active in, empty if none
 	bridge     string          // Uniqueid of the bridge that it is in
+	entered    time.Time       // when it came there
 	originated bool            // the PBX called the device so that it makes a call
 	calls      bool            // its device makes the call: it dialled, or was originated
 	dialled    bool            // it was called by Dial

@@ -79,7 +79,9 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 			return // all who are parked are in one
 		}
 		d.bridged(ch, f.Get("BridgeUniqueid"))
+		ch.entered = time.Now()
 		d.wake()
+		d.later(optimizingTime, d.wake)
 		d.later(strayTime, func() { d.adopt(ch) })
 		// In a bridge, all get the Linkedid of the oldest.
 		if ch.linked = strings.Clone(f.Get("Linkedid")); ch.linked != ch.call && ch.call != "" && !ch.local {
@@ -109,6 +111,7 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 			ch.outcome = cause // there is no DialEnd when it rang for too long
 		}
 		d.gone(ch, cause)
+		d.wake()
 		delete(d.channels, ch.id)
 		delete(d.additions, ch.id)
 		if ch.other != nil {
