@@ -24,6 +24,7 @@ const (
 	causeRedirected    csta.EventCause = "redirected"
 	causeNetwork       csta.EventCause = "networkCongestion"
 	causeBlocked       csta.EventCause = "blocked"
+	causePickup        csta.EventCause = "callPickup"
 	causePark          csta.EventCause = "park"
 	causeRecall        csta.EventCause = "recall"
 	causeForward       csta.EventCause = "callForward"

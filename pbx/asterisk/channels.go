@@ -38,7 +38,8 @@ type channel struct {
 	heldBy *hold   // it waits for that holder
 	marked string  // RCC_CALL at the PBX
 	sent   []*sending
-	parked *orbit // it waits there
+	parked *orbit   // it waits there
+	picks  *channel // what it picks up when it answers
 }
 
 // AMI's channel states.

@@ -44,7 +44,7 @@ func newBench(t *testing.T, change func(*Settings)) *pbxtest.Bench {
 			}}
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Restore, Calls: d.calls.List, Impatient: line(asterisktest.Impatient),
-		Orbit: asterisktest.Orbit, Lacks: asterisktest.Lacks, Storm: 100}
+		Orbit: asterisktest.Orbit, PickupGroup: asterisktest.PickupGroup, Lacks: asterisktest.Lacks, Storm: 100}
 	for _, device := range o.Extensions[:4] {
 		b.Lines = append(b.Lines, line(device))
 	}

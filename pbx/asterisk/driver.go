@@ -52,7 +52,8 @@ type Driver struct {
 	watched   map[string]bool
 	lots      []lot
 
-	parks atomic.Bool // whether there is a parking lot; true until that is known
+	// What the PBX has; true until that is known.
+	parks, picks atomic.Bool
 }
 
 // New returns a driver with the settings, or all their mistakes. It opens
@@ -65,6 +66,7 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 	d := &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: make(chan struct{}, 1), making: map[string]*making{},
 		features: map[string]features{}, watched: map[string]bool{}, moved: make(chan struct{})}
 	d.parks.Store(true)
+	d.picks.Store(true)
 	d.forget()
 	return d, nil
 }
@@ -86,6 +88,8 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.singleStepConferenceCall)
 	csta.Handle(m, d.clearCall)
 	csta.Handle(m, d.parkCall, d.mayPark)
+	csta.Handle(m, d.directedPickupCall, d.mayPickUp)
+	csta.Handle(m, d.groupPickupCall, d.mayPickUp, d.hasGroups)
 	csta.Handle(m, d.generateDigits)
 	csta.Handle(m, d.getForwarding)
 	csta.Handle(m, d.setForwarding)

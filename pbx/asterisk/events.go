@@ -51,6 +51,8 @@ func (d *Driver) handle(e ami.Event) {
 		d.attendedTransfer(f)
 	case "UserEvent":
 		d.userEvent(f)
+	case "Pickup":
+		d.pickedUp(f)
 	case "ParkedCall":
 		d.parkedCall(f)
 	case "UnParkedCall":
@@ -111,6 +113,7 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 			ch.outcome = cause // there is no DialEnd when it rang for too long
 		}
 		d.gone(ch, cause)
+		d.nothingToPickUp(ch)
 		d.wake()
 		delete(d.channels, ch.id)
 		delete(d.additions, ch.id)

@@ -227,6 +227,10 @@ func (d *Driver) unparkedCall(f ami.Fields) {
 		return
 	}
 	taking := d.callOf(by.call)
+	if !by.local && !by.up() {
+		by.state = stateUp // the word of that may come after this
+		d.prompted(by, taking)
+	}
 	if taking.app != "" && taking.app != o.number {
 		d.calls.Cleared(taking.id, taking.app, causePark)
 	}

@@ -118,7 +118,10 @@ func (d *Driver) build(ctx context.Context, found []ami.Event) ([]pbx.Call, erro
 		}
 	}
 	d.findHolds(items)
-	err := d.findLots(ctx)
+	err := d.findPickup(ctx)
+	if err == nil {
+		err = d.findLots(ctx)
+	}
 	if err == nil {
 		err = d.findParked(ctx)
 	}

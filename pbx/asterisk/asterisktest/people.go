@@ -17,14 +17,21 @@ import (
 const (
 	Impatient = "1005"
 	Orbit     = "701"
+	// PickupGroup is the group of all of them.
+	PickupGroup = "7"
 )
 
 // Bench are the options of the suite's bench: four phones and the impatient one.
 func Bench() Options {
+	extensions, pjsip := []string{"1001", "1002", "1003", "1004", Impatient}, map[string]string{}
+	for _, e := range extensions {
+		pjsip[e] = "call_group = " + PickupGroup + "\npickup_group = " + PickupGroup + "\n"
+	}
+	pjsip[Impatient] += "set_var = RCC_PARK_TIME=1\n"
 	return Options{
-		Extensions: []string{"1001", "1002", "1003", "1004", Impatient},
+		Extensions: extensions,
 		Dialplan:   "exten => " + Impatient + ",1,Set(RCC_RING=1)\n same => n,Goto(rcc-ring," + Impatient + ",1)\n",
-		PJSIP:      map[string]string{Impatient: "set_var = RCC_PARK_TIME=1\n"},
+		PJSIP:      pjsip,
 	}
 }
 
@@ -34,7 +41,6 @@ var Lacks = map[pbxtest.Ability]string{
 	pbxtest.HandPress:      "Asterisk passes on what is pressed in a call of two, and does not tell",
 	pbxtest.HandConference: "the phones cannot mix voice",
 	pbxtest.HandPark:       "a phone parks by a transfer, which is told as that",
-	pbxtest.HandPickUp:     "the dialplan has no pick-up code",
 	pbxtest.Queue:          "the dialplan has no queue",
 }
 
@@ -51,7 +57,8 @@ func (a *Asterisk) Person(t testing.TB, u *UA) pbxtest.Person {
 			}
 			return u.Try("transfer", number)
 		},
-		Heard: u.Heard,
+		PickUp: func() error { return dial("*8") },
+		Heard:  u.Heard,
 		SetForwarding: func(kind csta.ForwardingType, on bool, number string) error {
 			codes := map[csta.ForwardingType][2]string{"forwardImmediate": {"*73", "*72"}, "forwardBusy": {"*91", "*90"}, "forwardNoAns": {"*93", "*92"}}
 			if !on {
