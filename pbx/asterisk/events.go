@@ -51,6 +51,10 @@ func (d *Driver) handle(e ami.Event) {
 		d.attendedTransfer(f)
 	case "UserEvent":
 		d.userEvent(f)
+	case "MessageWaiting":
+		d.messageWaiting(f)
+	case "DeviceStateChange":
+		d.deviceState(f)
 	case "Pickup":
 		d.pickedUp(f)
 	case "ParkedCall":

@@ -2,6 +2,7 @@ package asterisk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,6 +49,9 @@ func (d *Driver) takeStock(ctx context.Context, conn *ami.Conn, emit pbx.Emit) (
 		d.sweep(id, pbx.CauseNormal)
 	}
 	d.pollFeatures(ctx)
+	if err := errors.Join(d.findVoiceMail(ctx), d.catchUpOnMail(ctx), d.catchUpOnService(ctx)); err != nil {
+		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
+	}
 	d.log.Info("snapshot", "channels", len(found), "calls", len(calls), "ami", conn.Version())
 	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
 	return ping.Seq, nil
@@ -126,7 +130,7 @@ func (d *Driver) build(ctx context.Context, found []ami.Event) ([]pbx.Call, erro
 		err = d.findParked(ctx)
 	}
 	for _, it := range items {
-		if it.bridge != "" && !it.local {
+		if it.up() && !it.local { // even of one that is not bridged yet
 			it.hold = d.get(it.channel, "CHANNEL(rtp,hold)") == "1"
 		}
 	}

@@ -3,6 +3,8 @@ package asterisktest
 import (
 	"context"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +27,7 @@ const (
 func Bench() Options {
 	extensions, pjsip := []string{"1001", "1002", "1003", "1004", Impatient}, map[string]string{}
 	for _, e := range extensions {
-		pjsip[e] = "call_group = " + PickupGroup + "\npickup_group = " + PickupGroup + "\n"
+		pjsip[e] = "call_group = " + PickupGroup + "\npickup_group = " + PickupGroup + "\nmailboxes = " + e + "@default\n"
 	}
 	pjsip[Impatient] += "set_var = RCC_PARK_TIME=1\n"
 	return Options{
@@ -59,6 +61,9 @@ func (a *Asterisk) Person(t testing.TB, u *UA) pbxtest.Person {
 		},
 		PickUp: func() error { return dial("*8") },
 		Heard:  u.Heard,
+		Message: func(waits bool) error {
+			return a.message(u.user, waits)
+		},
 		SetForwarding: func(kind csta.ForwardingType, on bool, number string) error {
 			codes := map[csta.ForwardingType][2]string{"forwardImmediate": {"*73", "*72"}, "forwardBusy": {"*91", "*90"}, "forwardNoAns": {"*93", "*92"}}
 			if !on {
@@ -73,6 +78,18 @@ func (a *Asterisk) Person(t testing.TB, u *UA) pbxtest.Person {
 			return dial("*79")
 		},
 	}
+}
+
+// message has voice mail have a message for the extension, or none. It finds that by itself (pollmailboxes).
+func (a *Asterisk) message(extension string, waits bool) error {
+	inbox := filepath.Join(a.dir, "spool/voicemail/default", extension, "INBOX")
+	if !waits {
+		return os.RemoveAll(inbox)
+	}
+	if err := os.MkdirAll(inbox, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(inbox, "msg0000.txt"), []byte("[message]\norigmailbox="+extension+"\n"), 0o600)
 }
 
 // bridged waits until a call of the extension is.
