@@ -14,8 +14,11 @@ import (
 
 // findPickup learns whether the dialplan has the context by which calls are picked up.
 func (d *Driver) findPickup(ctx context.Context) error {
-	answer, err := d.ask(ctx, "DIALPLAN_EXISTS("+d.pickupContext+",pick,1)")
-	d.picks.Store(answer == "1")
+	r, err := d.conn.Do(ctx, ami.NewAction("Getvar", "Variable", "DIALPLAN_EXISTS("+d.pickupContext+",pick,1)"))
+	d.picks.Store(r.Get("Value") == "1")
+	if refused(err) {
+		return nil
+	}
 	return err
 }
 
@@ -92,7 +95,7 @@ func (d *Driver) pickUp(ctx context.Context, line string, choose func() (csta.Co
 	var m *making
 	id := newCallID(ctx)
 	err = d.attempt(ctx, func() error {
-		if m = d.making[id]; m != nil || d.channels[id] != nil {
+		if m = d.making[id]; m != nil || d.channels[id] != nil || d.states[id] != nil {
 			return csta.Errorf(csta.PrivateError, "uncertain", "the same command is being carried out")
 		}
 		if err := d.line(ctx, line); err != nil {

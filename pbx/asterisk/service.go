@@ -2,6 +2,7 @@ package asterisk
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -46,7 +47,7 @@ func (d *Driver) catchUpOnService(ctx context.Context) error {
 	for _, line := range d.watchedLines() {
 		state, err := d.ask(ctx, "DEVICE_STATE("+d.endpointOf(line)+")")
 		if err != nil {
-			return err
+			return fmt.Errorf("state of the phone of %s: %w", line, err)
 		}
 		if away(state) {
 			delete(d.outOfService, line)

@@ -60,16 +60,27 @@ func TestOutOfService(t *testing.T) {
 	}
 }
 
-// A line without mailboxes, and a PBX without voice mail, know of no messages.
-func TestNoVoiceMail(t *testing.T) {
+// A line without mailboxes knows of no messages. What the PBX has no modules or no dialplan for is not offered.
+func TestWithoutModules(t *testing.T) {
 	t.Parallel()
 	b := newRecorder(t, asterisktest.Options{})
 	b.run(settings(b.Asterisk))
 	refuses(b, &csta.GetMessageWaitingIndicator{Device: device("1001")}, csta.Operation, "requestIncompatibleWithDevice")
+	for _, req := range []csta.Message{&csta.GetMessageWaitingIndicator{}, &csta.ParkCall{}, &csta.DirectedPickupCall{}, &csta.GroupPickupCall{}} {
+		if !b.mux.Offers(req, "1001") {
+			t.Errorf("%s is not offered", csta.Name(req))
+		}
+	}
 	b.CLI(t, "module unload app_voicemail.so")
+	b.CLI(t, "module unload res_parking.so")
+	b.CLI(t, "dialplan remove context rcc-pickup")
 	b.stop()
 	b.run(settings(b.Asterisk))
+	id := csta.Connection("1", "1001")
 	refuses(b, &csta.GetMessageWaitingIndicator{Device: device("1001")}, csta.Operation, "serviceNotSupported")
+	refuses(b, &csta.ParkCall{Parking: id, ParkTo: device("701")}, csta.Operation, "serviceNotSupported")
+	refuses(b, &csta.DirectedPickupCall{CallToBePickedUp: id, RequestingDevice: device("1002")}, csta.Operation, "serviceNotSupported")
+	refuses(b, &csta.GroupPickupCall{NewDestination: device("1001")}, csta.Operation, "serviceNotSupported")
 	if b.mux.Features("1001").Supports(&csta.MessageWaitingEvent{}) {
 		t.Error("the PBX has no voice mail, and the line is said to be told of messages")
 	}

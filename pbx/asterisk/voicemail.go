@@ -2,6 +2,7 @@ package asterisk
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -71,7 +72,7 @@ func (d *Driver) catchUpOnMail(ctx context.Context) error {
 	for _, line := range d.watchedLines() {
 		m, err := d.lookForMail(ctx, line)
 		if err != nil {
-			return err
+			return fmt.Errorf("mailboxes of %s: %w", line, err)
 		}
 		d.learnMail(line, m)
 	}
