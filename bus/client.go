@@ -666,24 +666,35 @@ func (c *Client) perform(ctx context.Context, l Line, req csta.Message) (resp cs
 	return resp, seq, nil
 }
 
+// lastWord is how long an adapter may still answer a command after another has taken its place.
+const lastWord = time.Second
+
 // request sends a request with its deadline and returns the answer. A refusal
 // comes back as the *csta.Error that the adapter gave. One that only asks is given
 // up when another adapter has taken over; whether a command was executed may still
-// be told by the one that is gone.
+// be told by the one before, which may have been paused, for the time of lastWord.
 func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg, asks bool) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	m.Header.Set(headerDeadline, strconv.FormatInt(deadline.UnixMilli(), 10))
 	c.mu.Lock()
-	live := c.live.Context
-	if asks {
-		live = c.exchange(pbx).live.Context
-	}
+	linked, live := c.live.Context, c.exchange(pbx).live.Context
 	c.mu.Unlock()
 	asking, forget := context.WithCancel(ctx)
 	defer forget()
-	defer context.AfterFunc(live, forget)()
+	defer context.AfterFunc(linked, forget)()
+	defer context.AfterFunc(live, func() {
+		if asks || linked.Err() != nil {
+			forget()
+			return
+		}
+		select {
+		case <-asking.Done():
+		case <-time.After(lastWord):
+			forget()
+		}
+	})()
 	reply, err := c.conn.RequestMsgWithContext(asking, m)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
@@ -698,7 +709,7 @@ func (c *Client) request(ctx context.Context, pbx string, m *nats.Msg, asks bool
 	case err != nil && ctx.Err() != nil:
 		// The adapter does not execute it any more, but may have begun to.
 		return nil, csta.Errorf(csta.PrivateError, "uncertain", "PBX %s did not answer in time", pbx)
-	case err != nil && live.Err() != nil:
+	case err != nil && (linked.Err() != nil || live.Err() != nil):
 		return nil, csta.Errorf(csta.PrivateError, "uncertain", "the way to PBX %s was lost before it answered", pbx)
 	case err != nil:
 		return nil, csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "bus: %v", err)

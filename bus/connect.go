@@ -84,7 +84,9 @@ func Connect(ctx context.Context, c ConnectConfig) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name(c.Name), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
 		nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond),
-		nats.PingInterval(5 * time.Second), nats.MaxPingsOutstanding(2), nats.Timeout(2 * time.Second),
+		nats.Timeout(2 * time.Second),
+		// A connection that is half open is given up after three seconds.
+		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2),
 		nats.DrainTimeout(10 * time.Second),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {

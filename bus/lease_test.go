@@ -86,6 +86,29 @@ func TestStandbyTakesOver(t *testing.T) {
 	}
 }
 
+// Whoever waits for a command of an adapter that is gone is told that it is uncertain, soon after another has taken its place.
+func TestCommandOfWhoIsGone(t *testing.T) {
+	l := newLab(t)
+	cut := l.severed("one")
+	second := l.standby("two")
+	l.line("1001")
+	result := make(chan error)
+	go func() {
+		_, err := csta.Call(t.Context(), l.client.PBX("main"), makeCall("wait"))
+		result <- err
+	}()
+	<-l.pbx.held
+	begun := time.Now()
+	cut()
+	if err := <-result; !errors.Is(err, uncertain) || time.Since(begun) >= answerTime {
+		t.Errorf("%v after %v", err, time.Since(begun))
+	}
+	close(l.pbx.free)
+	if second.made.Load() != 0 {
+		t.Error("the second adapter carried the command on")
+	}
+}
+
 // A holder that was stopped for a while and does not know it yet neither acts nor
 // reports. What it had begun is uncertain, and is not carried on.
 func TestPausedHolder(t *testing.T) {

@@ -1,6 +1,10 @@
 package bus
 
-import "testing"
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
 
 func TestEventSubject(t *testing.T) {
 	for device, want := range map[string]string{
@@ -29,11 +33,11 @@ func TestEventSubject(t *testing.T) {
 	}
 }
 
-func FuzzDeviceToken(f *testing.F) {
-	for _, s := range []string{"", "_", "1001", "+1", "*72", "#900", "a.b", "%41", "%2E", "\x00", "ü", " "} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
+func TestDeviceToken(t *testing.T) {
+	device := rapid.OneOf(rapid.SampledFrom([]string{"", "_", "1001", "+1", "*72", "#900", "a.b", "%41", "%2E", "\x00", "ü", " "}), rapid.String(),
+		rapid.StringMatching(`[%0-9A-Fa-f._]*`), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
+	rapid.Check(t, func(t *rapid.T) {
+		s := device.Draw(t, "s")
 		token := escape(s)
 		for i := range len(token) {
 			if c := token[i]; c <= ' ' || c >= 0x7f || c == '.' || c == '*' || c == '>' {

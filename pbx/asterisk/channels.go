@@ -34,6 +34,9 @@ type channel struct {
 	prompted   bool            // the model knows that it is to make a call
 	outcome    csta.EventCause // why it was not answered
 
+	onHold bool // the phone itself has its call on hold
+	unsure bool // it was found before it was in a bridge: the phone may have it on hold
+
 	holds  []*hold // calls that the PBX holds for it
 	heldBy *hold   // it waits for that holder
 	marked string  // RCC_CALL at the PBX

@@ -92,12 +92,17 @@ func (d *Driver) meet(ctx context.Context, held, active csta.ConnectionID, stays
 	if held.CallID != kept.id || !kept.room {
 		rest = append(rest, first...)
 	}
-	moving := append(slices.Clone(pair), rest...)
-	for _, ch := range moving {
+	marked := append(slices.Clone(pair), rest...)
+	for _, ch := range gone.parties() {
+		if ch != own && !slices.Contains(marked, ch) {
+			marked = append(marked, ch) // it stays where it is, behind a Local channel that moves
+		}
+	}
+	for _, ch := range marked {
 		d.mark(ch, kept.id)
 	}
 	back := func() {
-		for _, ch := range moving {
+		for _, ch := range marked {
 			d.mark(ch, ch.call)
 		}
 	}

@@ -82,6 +82,12 @@ func (d *Driver) dialBegin(f ami.Fields) {
 		}
 		return
 	}
+	if o := src.other; src.local && o != nil && o.by == nil && d.additions[o.id] == nil {
+		// Who dialled the other half is told later than this: its call is inherited.
+		if call := d.get(src, "RCC_CALL"); call != "" {
+			d.move(src, call)
+		}
+	}
 	d.move(dest, src.call)
 	if src.call == "" {
 		return // who dials has hung up meanwhile
@@ -98,6 +104,7 @@ func (d *Driver) dialBegin(f ami.Fields) {
 		d.callerIs(src, called, f)
 	}
 	if dest.local {
+		dest.by = src
 		if o := dest.other; o != nil {
 			d.move(o, src.call)
 		}
@@ -230,6 +237,9 @@ func (d *Driver) newstate(ch *channel, f ami.Fields) {
 	case ch.dialled:
 		d.calls.Established(c.id, ch.party(), pbx.CauseNewCall)
 		d.added(ch)
+		if ch.onHold {
+			d.calls.Held(c.id, ch.device, pbx.CauseNormal)
+		}
 	case ch.calls && !d.answered(c, ch):
 		d.appAnswers(ch)
 	}

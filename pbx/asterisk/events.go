@@ -76,9 +76,12 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 	case "Newstate":
 		d.newstate(ch, f)
 	case "Hold":
-		d.calls.Held(ch.call, ch.device, pbx.CauseNormal)
+		if ch.onHold = true; ch.up() { // else it is told when the phone is said to have answered
+			d.calls.Held(ch.call, ch.device, pbx.CauseNormal)
+		}
 		d.wake()
 	case "Unhold":
+		ch.onHold = false
 		d.calls.Retrieved(ch.call, ch.device, pbx.CauseNormal)
 	case "BridgeEnter":
 		if f.Get("BridgeType") == "parking" {
@@ -86,6 +89,11 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 		}
 		d.bridged(ch, f.Get("BridgeUniqueid"))
 		ch.entered = time.Now()
+		if ch.unsure {
+			if ch.unsure = false; d.get(ch, "CHANNEL(rtp,hold)") == "1" {
+				d.calls.Held(ch.call, ch.device, pbx.CauseNormal)
+			}
+		}
 		d.wake()
 		d.later(optimizingTime, d.wake)
 		d.later(strayTime, func() { d.adopt(ch) })

@@ -116,7 +116,7 @@ func (d *Driver) build(ctx context.Context, found []ami.Event) ([]pbx.Call, erro
 		}
 		if !d.isHolder(it) {
 			d.enter(ch, call)
-			if f.Get("Application") == "ConfBridge" && f.Get("Context") == d.conferenceContext {
+			if f.Get("Context") == d.conferenceContext { // it is there, or about to be
 				d.callOf(call).room = true
 			}
 		}
@@ -130,8 +130,10 @@ func (d *Driver) build(ctx context.Context, found []ami.Event) ([]pbx.Call, erro
 		err = d.findParked(ctx)
 	}
 	for _, it := range items {
-		if it.up() && !it.local { // even of one that is not bridged yet
+		if it.bridge != "" && !it.local {
 			it.hold = d.get(it.channel, "CHANNEL(rtp,hold)") == "1"
+		} else if !it.local {
+			it.unsure = true
 		}
 	}
 	var calls []pbx.Call

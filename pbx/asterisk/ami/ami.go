@@ -65,7 +65,7 @@ type Config struct {
 
 	LoginTimeout  time.Duration // from dialling to logged in; 10 s
 	ActionTimeout time.Duration // longest wait of Do and List, and longest write; 10 s
-	PingInterval  time.Duration // silence of the PBX that is tolerated without asking; 15 s
+	PingInterval  time.Duration // silence of the PBX that is tolerated without asking; 5 s
 
 	EventQueue int // events that may wait for their consumer; 8192
 	ListLimit  int // items that List accepts; 100,000
@@ -74,7 +74,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.LoginTimeout = cmp.Or(c.LoginTimeout, 10*time.Second)
 	c.ActionTimeout = cmp.Or(c.ActionTimeout, 10*time.Second)
-	c.PingInterval = cmp.Or(c.PingInterval, 15*time.Second)
+	c.PingInterval = cmp.Or(c.PingInterval, 5*time.Second)
 	c.EventQueue = cmp.Or(c.EventQueue, 8192)
 	c.ListLimit = cmp.Or(c.ListLimit, 100_000)
 	return c

@@ -339,8 +339,8 @@ func TestTimeouts(t *testing.T) {
 		if !errors.Is(err, ErrUnanswered) || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 10*time.Second {
 			t.Errorf("Do: %v after %v", err, time.Since(start))
 		}
-		// 15 s of silence, Ping and Pong, 15 s of silence, Ping, 10 s of silence
-		if err := wait(); !errors.Is(err, ErrSilent) || time.Since(start) != 40*time.Second {
+		// 5 s of silence, Ping and Pong, 5 s of silence, Ping, 10 s of silence
+		if err := wait(); !errors.Is(err, ErrSilent) || time.Since(start) != 20*time.Second {
 			t.Errorf("Run: %v after %v", err, time.Since(start))
 		}
 		if _, err := c.Do(t.Context(), NewAction("A")); !errors.Is(err, ErrSilent) || errors.Is(err, ErrUnanswered) {

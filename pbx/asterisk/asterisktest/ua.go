@@ -349,6 +349,18 @@ func (u *UA) end(d *dialog, event string) {
 	u.add(event)
 }
 
+// Rejoin is what a phone does when its PBX was gone and is there again: its calls have ended, and it registers. It returns when it has.
+func (u *UA) Rejoin() {
+	u.t.Helper()
+	u.mu.Lock()
+	for len(u.calls) > 0 {
+		u.end(u.calls[0], "ended")
+	}
+	u.mu.Unlock()
+	u.register("")
+	u.Wait("registered")
+}
+
 func (u *UA) register(authorization string) {
 	aor := fmt.Sprintf("<sip:%s@%s>", u.user, u.server)
 	d := &dialog{id: rand.Text(), local: aor + ";tag=" + rand.Text(), remote: aor, target: "sip:" + u.server.String()}
