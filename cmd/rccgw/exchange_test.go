@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ type exchange interface {
 	differs(line string, believed map[string]csta.LocalConnectionState) string
 	// together lists the lines that are connected with each other, where differs does not know calls.
 	together() [][]string
+	// twice reports whether the line might come to be in a call twice by a transfer, which differs cannot tell from two calls.
+	twice(line string) bool
 	// idle reports whether nobody is in a call.
 	idle() bool
 	// restart has the PBX crash and come back, without calls.
@@ -77,6 +80,8 @@ func (x *simExchange) differs(line string, believed map[string]csta.LocalConnect
 
 func (x *simExchange) together() [][]string { return nil }
 
+func (x *simExchange) twice(string) bool { return false }
+
 func (x *simExchange) idle() bool { return len(x.Calls()) == 0 }
 
 // The simulated PBX cannot be killed on its own: its calls end, and its link.
@@ -126,15 +131,16 @@ func (x *asteriskExchange) person(line string) pbxtest.Person {
 	return p
 }
 
-// A leg is a phone's channel as Asterisk's console lists it.
+// A leg is a channel as Asterisk's console lists it, a phone's or one half of a wire inside the PBX.
 type leg struct {
 	line, name, state, context, exten, bridge, id string
 }
 
 func (x *asteriskExchange) legs() (list []leg) {
 	for text := range strings.Lines(x.CLI(x.t, "core show channels concise")) {
-		if f := strings.Split(strings.TrimSpace(text), "!"); len(f) > 13 && strings.HasPrefix(text, "PJSIP/") {
-			line, _, _ := strings.Cut(strings.TrimPrefix(text, "PJSIP/"), "-")
+		if f := strings.Split(strings.TrimSpace(text), "!"); len(f) > 13 {
+			phone, _ := strings.CutPrefix(text, "PJSIP/")
+			line, _, _ := strings.Cut(phone, "-")
 			list = append(list, leg{line, f[0], f[4], f[1], f[2], f[12], f[13]})
 		}
 	}
@@ -190,7 +196,7 @@ func (x *asteriskExchange) differs(line string, believed map[string]csta.LocalCo
 func (x *asteriskExchange) together() (list [][]string) {
 	rooms := map[string][]string{}
 	for _, l := range x.legs() {
-		if l.bridge != "" {
+		if l.bridge != "" && slices.Contains(faultLines, l.line) {
 			rooms[l.bridge] = append(rooms[l.bridge], l.line)
 		}
 	}
@@ -198,6 +204,10 @@ func (x *asteriskExchange) together() (list [][]string) {
 		list = append(list, lines)
 	}
 	return list
+}
+
+func (x *asteriskExchange) twice(line string) bool {
+	return slices.ContainsFunc(x.legs(), func(l leg) bool { return l.line == line })
 }
 
 func (x *asteriskExchange) idle() bool {

@@ -247,20 +247,6 @@ func ended(c *cstasip.Client) bool {
 	}
 }
 
-// share reports whether the two lines are in one call: of a line that is in a call twice there is one connection, but two channels.
-func (w *faultWorld) share(a act) bool {
-	both := map[string]int{}
-	for _, i := range []int{a.who, a.to} {
-		c := w.clients[i]
-		c.mu.Lock()
-		for call := range c.calls {
-			both[call]++
-		}
-		c.mu.Unlock()
-	}
-	return slices.Contains(slices.Collect(maps.Values(both)), 2)
-}
-
 // do has the act done. An error is that of a phone which cannot do it now.
 func (w *faultWorld) do(a act) error {
 	phone, number := w.pbx.person(faultLines[a.who]), faultLines[a.to]
@@ -288,8 +274,8 @@ func (w *faultWorld) do(a act) error {
 	case "retrieves":
 		return phone.Retrieve()
 	case "transfers to":
-		if w.share(a) {
-			return errors.New("the call is with that line")
+		if w.pbx.twice(number) {
+			return errors.New("the line is in a call")
 		}
 		return phone.Transfer(number)
 	case "MakeCall":
@@ -313,7 +299,7 @@ func (w *faultWorld) do(a act) error {
 	case "RetrieveCall":
 		req = &csta.RetrieveCall{CallToBeRetrieved: own(pbx.Hold)}
 	case "SingleStepTransferCall":
-		if w.share(a) {
+		if w.pbx.twice(number) {
 			return nil
 		}
 		req = &csta.SingleStepTransferCall{ActiveCall: own(pbx.Connected), TransferredTo: csta.Device("tel:" + number)}

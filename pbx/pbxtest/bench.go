@@ -41,7 +41,7 @@ type Bench struct {
 	Calls func() []pbx.Call
 	// Lacks declares what this bench has not got, and why.
 	Lacks map[Ability]string
-	// Prompts says that a phone is prompted even where the client asked not to.
+	// Prompts says that a phone is prompted even where the client asked not to, unless it has a call on hold.
 	Prompts bool
 	// Wait is how long an event may take at most; zero: 5 s.
 	Wait time.Duration
@@ -91,6 +91,7 @@ type Person struct {
 	Hold            func() error
 	Retrieve        func() error
 	Transfer        func(number string) error // of the active call, without asking
+	Join            func() error              // transfers the held call to the active one
 	Conference      func() error              // joins the held call and the active one
 	Park            func(orbit string) error  // the active call
 	PickUp          func() error              // a call that rings in the group
@@ -130,12 +131,14 @@ const (
 	LinkParties       Ability = "who is in a conference, after a lost link"
 	Model             Ability = "view of the driver's model"
 	Engaged           Ability = "no call waiting" // a phone in a call is busy
+	Quick             Ability = "phones that take a call at once after another"
 	HandLift          Ability = "hand: lift"
 	HandDial          Ability = "hand: dial"
 	HandAnswer        Ability = "hand: answer"
 	HandHangUp        Ability = "hand: hang up"
 	HandHold          Ability = "hand: hold and retrieve"
 	HandTransfer      Ability = "hand: transfer"
+	HandJoin          Ability = "hand: transfer after asking"
 	HandConference    Ability = "hand: conference"
 	HandPark          Ability = "hand: park"
 	HandPickUp        Ability = "hand: pick up"
@@ -194,6 +197,8 @@ func (b *Bench) has(a Ability) bool {
 		return everyone(func(p *Person) bool { return p.Hold != nil && p.Retrieve != nil })
 	case HandTransfer:
 		return everyone(func(p *Person) bool { return p.Transfer != nil })
+	case HandJoin:
+		return everyone(func(p *Person) bool { return p.Join != nil })
 	case HandConference:
 		return everyone(func(p *Person) bool { return p.Conference != nil })
 	case HandPark:

@@ -21,7 +21,7 @@ func callScenarios() []scenario {
 		{name: "answered by many at once", services: services(&csta.MakeCall{}, &csta.AnswerCall{}), play: answeredAtOnce},
 		{name: "two calls side by side", services: services(&csta.MakeCall{}), play: sideBySide},
 		{name: "snapshot of a call", services: services(&csta.MakeCall{}, &csta.SnapshotCall{}), play: snapshotOfCall},
-		{name: "callIDs are new", services: services(&csta.MakeCall{}), play: callIDs},
+		{name: "callIDs are new", services: services(&csta.MakeCall{}), needs: []Ability{Quick}, play: callIDs},
 		{name: "busy number", services: services(&csta.MakeCall{}), needs: []Ability{Busy}, play: busyNumber},
 		{name: "busy phone", services: services(&csta.MakeCall{}), needs: []Ability{Engaged}, play: busyPhone},
 		{name: "unknown number", services: services(&csta.MakeCall{}), needs: []Ability{Unknown}, play: unknownNumber},

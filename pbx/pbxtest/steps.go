@@ -1,6 +1,9 @@
 package pbxtest
 
 import (
+	"maps"
+	"slices"
+
 	"rccgw/csta"
 	"rccgw/pbx"
 )
@@ -16,12 +19,13 @@ const (
 // dial has a's client call number, and waits until the call is originated.
 func (s *stage) dial(a *actor, number string) (call string) {
 	s.Helper()
+	holds := slices.Contains(slices.Collect(maps.Values(a.states())), pbx.Hold) // its phone may be off hook then
 	resp := ask(a, &csta.MakeCall{CallingDevice: csta.Device(a.ID), CalledDirectoryNumber: csta.Device(number), AutoOriginate: doNotPrompt})
 	call = resp.CallingDevice.CallID
 	if call == "" || resp.CallingDevice.DeviceID.ID != a.ID {
 		s.Fatalf("%s: MakeCall made connection %s, not one of %s", a.name, resp.CallingDevice, a.ID)
 	}
-	if s.b.Prompts {
+	if s.b.Prompts && !holds {
 		expect(a, "the phone is prompted", func(e *csta.ServiceInitiatedEvent) bool { return a.isConn(e.InitiatedConnection, call, a) })
 		s.by(a.name, "lift", a.Person.Lift())
 	}

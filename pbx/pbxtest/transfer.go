@@ -20,6 +20,7 @@ func transferScenarios() []scenario {
 		{name: "single-step transfer, alerting", services: sst, play: singleStepAlerting},
 		{name: "single-step transfer to nobody", services: sst, needs: []Ability{Unknown}, play: singleStepNobody},
 		{name: "transferred by hand", services: services(&csta.MakeCall{}), needs: []Ability{HandTransfer}, play: transferredByHand},
+		{name: "transferred by hand, after asking", services: services(&csta.MakeCall{}), needs: []Ability{HandDial, HandHold, HandJoin}, play: joinedByHand},
 		{name: "deflect", services: services(&csta.MakeCall{}, &csta.DeflectCall{}), play: deflect},
 		{name: "deflect to outside", services: services(&csta.MakeCall{}, &csta.DeflectCall{}), needs: []Ability{OutsideLine}, play: deflectOutside},
 	}
@@ -195,4 +196,22 @@ func transferredByHand(s *stage) {
 	call := s.talk(s.A, s.B)
 	s.by("A", "transfer", s.A.Person.Transfer(s.C.Number))
 	s.transferredTo(s.A, s.B, s.C, call)
+}
+
+// A consults C at the phone, and transfers there.
+func joinedByHand(s *stage) {
+	held := s.talk(s.A, s.B)
+	s.by("A", "hold", s.A.Person.Hold())
+	s.held(s.A, held, s.B)
+	s.by("A", "dial", s.A.Person.Dial(s.C.Number))
+	ev := expect(s.A, "the call is originated", func(e *csta.OriginatedEvent) bool { return e.OriginatedConnection.CallID != held })
+	active := ev.OriginatedConnection.CallID
+	s.alerts(s.A, s.C, active)
+	s.answer(s.C, active)
+	s.answers(s.C, active, s.A)
+	s.agree(s.A, s.B, s.C)
+	s.by("A", "transfer", s.A.Person.Join())
+	call := s.transferred(s.A, held, active, s.B, s.C)
+	s.agree(s.A, s.B, s.C)
+	s.hangsUp(s.C, call, s.B)
 }

@@ -239,7 +239,10 @@ type process struct {
 func spawn(t testing.TB, cmd *exec.Cmd, log string) *process {
 	t.Helper()
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stderr = &out
+	if cmd.Stdout == nil {
+		cmd.Stdout = &out
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = time.Second
 	p := &process{cmd: cmd, done: make(chan struct{})}

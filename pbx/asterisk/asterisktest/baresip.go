@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,7 +24,9 @@ import (
 // Beyond the common events it reports those of its own as "baresip TYPE".
 type Baresip struct {
 	*history
+	ext     string
 	conn    net.Conn
+	mu      sync.Mutex // a command is under way
 	token   int
 	answers chan answer
 	offered atomic.Pointer[string] // what the re-INVITE under way is for
@@ -43,6 +46,7 @@ func (a *Asterisk) Baresip(t testing.TB, ext string, params ...string) *Baresip 
 	b := StartBaresip(t, "baresip "+ext)
 	b.Register(fmt.Sprintf("<sip:%s@%s>;auth_pass=pw%s;regint=3600%s", ext, a.SIPAddress(), ext, strings.Join(params, "")))
 	b.Wait("registered")
+	b.ext = ext
 	return b
 }
 
@@ -148,8 +152,25 @@ func (b *Baresip) do(command, params string) string {
 	return a.Data
 }
 
+// Extension is the number that the phone is registered for.
+func (b *Baresip) Extension() string { return b.ext }
+
+// Try does what the action names, as [UA.Try] does.
+func (b *Baresip) Try(action, number string) error {
+	b.t.Helper()
+	if action == "answer" {
+		action = "accept"
+	}
+	if a := b.command(action, number); !a.OK && action != "resume" { // see Resume
+		return fmt.Errorf("%s: %s %s: %s", b.name, action, number, a.Data)
+	}
+	return nil
+}
+
 func (b *Baresip) command(command, params string) answer {
 	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.token++
 	token := strconv.Itoa(b.token)
 	var m bytes.Buffer

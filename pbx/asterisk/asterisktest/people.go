@@ -46,23 +46,32 @@ var Lacks = map[pbxtest.Ability]string{
 	pbxtest.Queue:          "the dialplan has no queue",
 }
 
+// A Phone is one of those here.
+type Phone interface {
+	// Extension is the number that it is registered for.
+	Extension() string
+	// Try is what a hand does: dial, answer, hold, resume, hangup, transfer or join, of which dial and transfer want a number. Where
+	// the phone has no call for it, or cannot, it returns an error.
+	Try(action, number string) error
+}
+
 // Person is who sits at the phone. Forwarding and do-not-disturb are set by the feature codes of the dialplan.
-func (a *Asterisk) Person(t testing.TB, u *UA) pbxtest.Person {
+func (a *Asterisk) Person(t testing.TB, u Phone) pbxtest.Person {
 	try := func(action string) func() error { return func() error { return u.Try(action, "") } }
 	dial := func(number string) error { return u.Try("dial", url.PathEscape(number)) }
-	return pbxtest.Person{
+	p := pbxtest.Person{
 		Lift: try("answer"), Dial: dial, Answer: try("answer"), HangUp: try("hangup"), Hold: try("hold"), Retrieve: try("resume"),
+		Join: try("join"),
 		Transfer: func(number string) error {
 			// Before the call is bridged, Asterisk refuses the REFER.
-			if err := a.bridged(t, u.user); err != nil {
+			if err := a.bridged(t, u.Extension()); err != nil {
 				return err
 			}
 			return u.Try("transfer", number)
 		},
 		PickUp: func() error { return dial("*8") },
-		Heard:  u.Heard,
 		Message: func(waits bool) error {
-			return a.message(u.user, waits)
+			return a.message(u.Extension(), waits)
 		},
 		SetForwarding: func(kind csta.ForwardingType, on bool, number string) error {
 			codes := map[csta.ForwardingType][2]string{"forwardImmediate": {"*73", "*72"}, "forwardBusy": {"*91", "*90"}, "forwardNoAns": {"*93", "*92"}}
@@ -78,6 +87,10 @@ func (a *Asterisk) Person(t testing.TB, u *UA) pbxtest.Person {
 			return dial("*79")
 		},
 	}
+	if ua, ok := u.(*UA); ok {
+		p.Heard = ua.Heard
+	}
+	return p
 }
 
 // message has voice mail have a message for the extension, or none. It finds that by itself (pollmailboxes).

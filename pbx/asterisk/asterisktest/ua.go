@@ -243,14 +243,14 @@ func (u *UA) Transfer(number string) {
 // Join connects the far end of the held call with that of the active call (REFER with Replaces).
 func (u *UA) Join() {
 	u.t.Helper()
-	u.must(held, func(d *dialog) {
-		o := u.find(active)
-		if o == nil {
-			u.t.Fatalf("%s: no call to join", u.name)
-		}
-		replaces := fmt.Sprintf("%s;to-tag=%s;from-tag=%s", o.id, tag(o.remote), tag(o.local))
-		u.refer(d, fmt.Sprintf("<%s?Replaces=%s>", uri(o.remote), url.QueryEscape(replaces)))
-	})
+	if err := u.Try("join", ""); err != nil {
+		u.t.Fatal(err)
+	}
+}
+
+func (u *UA) join(held, active *dialog) {
+	replaces := fmt.Sprintf("%s;to-tag=%s;from-tag=%s", active.id, tag(active.remote), tag(active.local))
+	u.refer(held, fmt.Sprintf("<%s?Replaces=%s>", uri(active.remote), url.QueryEscape(replaces)))
 }
 
 func (u *UA) must(s state, do func(*dialog)) {
@@ -608,6 +608,9 @@ func hasPrefix(ss []string, prefix string) bool {
 	return slices.ContainsFunc(ss, func(s string) bool { return strings.HasPrefix(s, prefix) })
 }
 
+// Extension is the number that the phone is registered for.
+func (u *UA) Extension() string { return u.user }
+
 // Try is Answer, Hold, Resume, Hangup, Transfer or Dial, which the action names, for a hand that does things at random: where the phone
 // has no call for it, it returns an error instead of failing the test. Unlike these it may be called by any goroutine.
 func (u *UA) Try(action, number string) error {
@@ -635,6 +638,10 @@ func (u *UA) Try(action, number string) error {
 		return do(active, u.hold)
 	case "resume":
 		return do(held, u.resume)
+	case "join":
+		if o := u.find(active); o != nil {
+			return do(held, func(d *dialog) { u.join(d, o) })
+		}
 	case "transfer":
 		return do(active, func(d *dialog) { u.refer(d, fmt.Sprintf("<sip:%s@%s>", number, u.server)) })
 	case "hangup":

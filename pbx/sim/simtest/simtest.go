@@ -34,7 +34,7 @@ func New(t testing.TB) *sim.Sim {
 // Person is who sits at the phone.
 func Person(h sim.Phone) pbxtest.Person {
 	return pbxtest.Person{Lift: h.Lift, Dial: h.Dial, Answer: h.Answer, HangUp: h.HangUp, Hold: h.Hold, Retrieve: h.Retrieve,
-		Transfer: h.Transfer, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp, Press: h.Press, Heard: h.Heard,
+		Transfer: h.Transfer, Join: func() error { return h.Transfer("") }, Conference: h.Conference, Park: h.Park, PickUp: h.PickUp, Press: h.Press, Heard: h.Heard,
 		SetForwarding: h.SetForwarding, SetDoNotDisturb: h.SetDoNotDisturb, Message: h.Message}
 }
 
