@@ -209,8 +209,8 @@ func startTLSGateway(t *testing.T, variables ...string) *gatewayUnderTest {
 // asteriskBench is a bench on the service with a real Asterisk. Each line has
 // a household of clients.
 func asteriskBench(t *testing.T) *pbxtest.Bench {
-	devices := []string{"1001", "1002", "1003", "1004", asterisktest.Impatient}
-	a := asterisktest.Start(t, asterisktest.Options{Extensions: devices, Dialplan: asterisktest.Impatience})
+	o := asterisktest.Bench()
+	a := asterisktest.Start(t, o)
 	link := a.Link(t)
 	g := startTLSGateway(t, "RCC_PBX=office", "RCC_PBX_OFFICE_DRIVER=asterisk", "RCC_PBX_OFFICE_ADDRESS="+link.Address(), "RCC_PBX_OFFICE_USER="+a.User,
 		"RCC_PBX_OFFICE_SECRET="+a.Secret, "RCC_PBX_OFFICE_TALK_EVENT=*", "RCC_PBX_OFFICE_AUTO_ANSWER=*", "RCC_PBX_OFFICE_POLL_INTERVAL=200ms",
@@ -219,9 +219,9 @@ func asteriskBench(t *testing.T) *pbxtest.Bench {
 		return g.line(device, a.Person(t, a.Deskphone(t, device)), g.household(device))
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Restore, Impatient: line(asterisktest.Impatient),
-		Lacks: map[pbxtest.Ability]string{pbxtest.Model: "the driver is inside the service"}, Storm: 100}
+		Orbit: asterisktest.Orbit, OrbitShown: "tel:" + asterisktest.Orbit, PickupGroup: asterisktest.PickupGroup, Lacks: map[pbxtest.Ability]string{pbxtest.Model: "the driver is inside the service"}, Storm: 100}
 	maps.Copy(b.Lacks, asterisktest.Lacks)
-	for _, device := range devices[:4] {
+	for _, device := range o.Extensions[:4] {
 		b.Lines = append(b.Lines, line(device))
 	}
 	b.Outside = a.Outside(t)

@@ -44,7 +44,7 @@ type reported struct {
 // settings are those of the documented setup.
 func settings(a *asterisktest.Asterisk) Settings {
 	return Settings{Address: a.Address(), User: a.User, Secret: a.Secret, Context: "phones", HoldContext: "rcc-hold",
-		ConsultContext: "rcc-consult", ConferenceContext: "rcc-conference", Technology: "PJSIP", Endpoint: "{line}", Endpoints: "X.",
+		ConsultContext: "rcc-consult", ConferenceContext: "rcc-conference", PickupContext: "rcc-pickup", Technology: "PJSIP", Endpoint: "{line}", Endpoints: "X.",
 		AutoAnswerHeader: "Call-Info: <sip:rccgw>;answer-after=0", RingTime: "30s", Features: "asterisk", PollInterval: "100ms"}
 }
 
@@ -157,6 +157,8 @@ func line(msg csta.Message) string {
 		return conn(e.RetrievedConnection, e.LocalConnectionInfo, e.Cause)
 	case *csta.DivertedEvent:
 		return conn(e.Connection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" to=%s", e.NewDestination)
+	case *csta.QueuedEvent:
+		return conn(e.QueuedConnection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" at=%s", e.Queue)
 	case *csta.FailedEvent:
 		return conn(e.FailedConnection, e.LocalConnectionInfo, e.Cause)
 	case *csta.TransferedEvent:

@@ -24,6 +24,9 @@ const (
 	causeRedirected    csta.EventCause = "redirected"
 	causeNetwork       csta.EventCause = "networkCongestion"
 	causeBlocked       csta.EventCause = "blocked"
+	causePickup        csta.EventCause = "callPickup"
+	causePark          csta.EventCause = "park"
+	causeRecall        csta.EventCause = "recall"
 	causeForward       csta.EventCause = "callForward"
 	causeForwardAlways csta.EventCause = "callForwardImmediate"
 	causeForwardBusy   csta.EventCause = "callForwardBusy"
@@ -76,6 +79,12 @@ type goneError struct{ refusal *csta.Error }
 func (e *goneError) Error() string { return e.refusal.Error() }
 
 func (e *goneError) Unwrap() error { return e.refusal }
+
+// refused reports whether the PBX has refused an action: it may not have it.
+func refused(err error) bool {
+	var e *ami.Error
+	return errors.As(err, &e)
+}
 
 // refusal makes a CSTA error of what an action ended with. Class and value are
 // for a refusal of which Asterisk's text says no more.

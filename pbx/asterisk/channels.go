@@ -3,6 +3,7 @@ package asterisk
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"rccgw/csta"
 	"rccgw/pbx"
@@ -25,6 +26,7 @@ type channel struct {
 	state      int             // AMI's ChannelState
 	call       string          // callID of the call that it is active in, empty if none
 	bridge     string          // Uniqueid of the bridge that it is in
+	entered    time.Time       // when it came there
 	originated bool            // the PBX called the device so that it makes a call
 	calls      bool            // its device makes the call: it dialled, or was originated
 	dialled    bool            // it was called by Dial
@@ -38,6 +40,9 @@ type channel struct {
 	holds  []*hold // calls that the PBX holds for it
 	heldBy *hold   // it waits for that holder
 	marked string  // RCC_CALL at the PBX
+	sent   []*sending
+	parked *orbit   // it waits there
+	picks  *channel // what it picks up when it answers
 }
 
 // AMI's channel states.
@@ -76,6 +81,7 @@ type callState struct {
 	cause  csta.EventCause // of the next Delivered, where it is no new call
 	caller bool            // the model knows who calls
 	app    string          // deviceID of an application that answered
+	orbit  *orbit          // a party waits there
 
 	// lingering is a party that did not answer, until it is known whether the
 	// dialplan forwards the call.

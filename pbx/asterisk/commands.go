@@ -84,13 +84,38 @@ func (d *Driver) underway(id csta.ConnectionID) bool {
 	if ch.heldBy != nil {
 		return !ch.heldBy.arrived
 	}
+	if ch.parked != nil {
+		return false
+	}
 	// The caller's channel is up a moment after that of who answers: neither may be told to be alone meanwhile.
 	_, _, err := d.calls.Require(id, "invalidConnectionState", pbx.Connected)
-	if d.inRoom(ch) {
-		return err == nil && ch.call == id.CallID && ch.bridge == ""
+	if err != nil || ch.call != id.CallID {
+		return false
 	}
-	return err == nil && ch.call == id.CallID && d.far(ch) == nil && (ch.dialled || d.answered(d.states[ch.call], ch))
+	if d.inRoom(ch) {
+		// Who is on the way misses what is said, digits for one.
+		absent := func(o *channel) bool { return o.up() && o.bridge == "" }
+		return slices.ContainsFunc(d.states[ch.call].parties(), absent) || d.optimizing(ch)
+	}
+	return d.far(ch) == nil && (ch.dialled || d.answered(d.states[ch.call], ch)) || d.optimizing(ch)
 }
+
+// optimizing reports whether Asterisk is about to take a Local channel out of the call, so that its ends talk directly: it does so as soon as there
+// is voice, and whoever is sent elsewhere meanwhile is hung up.
+func (d *Driver) optimizing(ch *channel) bool {
+	if ch.bridge == "" || time.Since(ch.entered) >= optimizingTime {
+		return false
+	}
+	for o := range d.states[ch.call].members {
+		if o.local {
+			return true
+		}
+	}
+	return false
+}
+
+// optimizingTime is how long a Local channel is waited for, which stays where there is no voice.
+const optimizingTime = 200 * time.Millisecond
 
 // A move sends a channel elsewhere in the dialplan.
 type move struct {

@@ -26,8 +26,8 @@ func TestConformance(t *testing.T) {
 }
 
 func newBench(t *testing.T, change func(*Settings)) *pbxtest.Bench {
-	devices := []string{"1001", "1002", "1003", "1004", asterisktest.Impatient}
-	a := asterisktest.Start(t, asterisktest.Options{Extensions: devices, Dialplan: asterisktest.Impatience})
+	o := asterisktest.Bench()
+	a := asterisktest.Start(t, o)
 	link := a.Link(t)
 	s := settings(a)
 	s.Address = link.Address()
@@ -60,12 +60,13 @@ func newBench(t *testing.T, change func(*Settings)) *pbxtest.Bench {
 			}}
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Restore, Calls: d.calls.List, Impatient: line(asterisktest.Impatient),
-		Lacks: asterisktest.Lacks, Storm: 100, Prompts: *phones == "real"}
+		Orbit: asterisktest.Orbit, PickupGroup: asterisktest.PickupGroup, Lacks: asterisktest.Lacks, Storm: 100, Prompts: *phones == "real"}
 	if *phones == "real" {
 		b.Lacks = maps.Clone(b.Lacks)
 		b.Lacks[pbxtest.Quick] = "linphone is busy for some milliseconds after a call"
+		b.Lacks[pbxtest.Hears] = "baresip and linphone do not tell what they hear"
 	}
-	for _, device := range devices[:4] {
+	for _, device := range o.Extensions[:4] {
 		b.Lines = append(b.Lines, line(device))
 	}
 	b.Outside = a.Outside(t)

@@ -34,7 +34,7 @@ func (d *Driver) newchannel(f ami.Fields) {
 			d.enter(ch, m.into.call)
 			d.additions[ch.id] = m.into
 		} else {
-			ch.originated, ch.calls = true, true
+			ch.originated, ch.calls, ch.picks = true, true, m.picks
 		}
 		d.callOf(ch.call).target = m.number
 		m.answer(nil)
@@ -171,14 +171,18 @@ func (d *Driver) originateResponse(f ami.Fields) {
 func (d *Driver) prompt(ch *channel) {
 	if ch.originated && ch.state == stateRinging && !ch.prompted {
 		ch.prompted = true
-		d.calls.Initiated(ch.call, ch.party(), causeMakeCall)
+		cause := causeMakeCall
+		if ch.picks != nil {
+			cause = causePickup
+		}
+		d.calls.Initiated(ch.call, ch.party(), cause)
 	}
 }
 
 // prompted tells that the phone that was to make a call makes it. Whom a call goes to that others than the driver
 // originate is known only after the answer.
 func (d *Driver) prompted(ch *channel, c *callState) {
-	if !ch.up() || c.caller || c.target == "" {
+	if !ch.up() || c.caller || c.target == "" || ch.picks != nil {
 		return
 	}
 	c.caller = true
@@ -211,6 +215,9 @@ func (d *Driver) newstate(ch *channel, f ami.Fields) {
 		return
 	}
 	ch.state = state
+	if ch.up() {
+		d.nothingToPickUp(ch)
+	}
 	if ch.call == "" {
 		return
 	}
@@ -298,7 +305,14 @@ func (d *Driver) appAnswers(ch *channel) {
 		return
 	}
 	d.moveOn(c)
+	if d.emptyOrbit(c.target) {
+		d.fail(c, ch, causeUnobtainable)
+		return
+	}
 	c.app = "app-" + ch.id
+	if d.atOrbit(c.target) != nil {
+		c.app = c.target // it is taken next
+	}
 	number := d.shown(c.target)
 	number.DeviceIdentifier.External = false
 	d.calls.Established(c.id, pbx.Party{Device: c.app, Number: number}, pbx.CauseNewCall)

@@ -22,6 +22,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"rccgw/csta"
@@ -37,18 +38,24 @@ type Driver struct {
 	calls *pbx.Calls
 	turn  chan struct{} // holds a token while somebody has the turn; guards all below
 
-	conn      *ami.Conn   // nil while there is no link
-	mayAct    func() bool // whether this process may act for the PBX, by the lease of the link
-	emit      pbx.Emit
-	channels  map[string]*channel   // by Uniqueid
-	bridges   map[string][]*channel // by Uniqueid of the bridge
-	states    map[string]*callState // by callID
-	making    map[string]*making    // by callID, until the PBX has said that it calls the phone
-	timers    []timer               // in order
-	additions map[string]*addition  // by Uniqueid of the Local channel by which the party is called
-	moved     chan struct{}         // closed, and made anew, when a channel arrives where it was sent
-	features  map[string]features   // of watched lines, and those that were set
-	watched   map[string]bool
+	conn         *ami.Conn   // nil while there is no link
+	mayAct       func() bool // whether this process may act for the PBX, by the lease of the link
+	emit         pbx.Emit
+	channels     map[string]*channel   // by Uniqueid
+	bridges      map[string][]*channel // by Uniqueid of the bridge
+	states       map[string]*callState // by callID
+	making       map[string]*making    // by callID, until the PBX has said that it calls the phone
+	timers       []timer               // in order
+	additions    map[string]*addition  // by Uniqueid of the Local channel by which the party is called
+	moved        chan struct{}         // closed, and made anew, when a channel arrives where it was sent
+	features     map[string]features   // of watched lines, and those that were set
+	watched      map[string]bool
+	lots         []lot
+	mail         map[string]mail // of watched lines
+	outOfService map[string]bool // of watched lines
+
+	// What the PBX has; true until that is known.
+	parks, picks, voiceMail atomic.Bool
 }
 
 // New returns a driver with the settings, or all their mistakes. It opens
@@ -59,7 +66,10 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 		return nil, err
 	}
 	d := &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: make(chan struct{}, 1), making: map[string]*making{},
-		features: map[string]features{}, watched: map[string]bool{}, moved: make(chan struct{})}
+		features: map[string]features{}, watched: map[string]bool{}, mail: map[string]mail{}, outOfService: map[string]bool{}, moved: make(chan struct{})}
+	d.parks.Store(true)
+	d.picks.Store(true)
+	d.voiceMail.Store(true)
 	d.forget()
 	return d, nil
 }
@@ -80,17 +90,24 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.conferenceCall)
 	csta.Handle(m, d.singleStepConferenceCall)
 	csta.Handle(m, d.clearCall)
+	csta.Handle(m, d.parkCall, d.mayPark)
+	csta.Handle(m, d.directedPickupCall, d.mayPickUp)
+	csta.Handle(m, d.groupPickupCall, d.mayPickUp, d.hasGroups)
+	csta.Handle(m, d.generateDigits)
 	csta.Handle(m, d.getForwarding)
 	csta.Handle(m, d.setForwarding)
 	csta.Handle(m, d.getDoNotDisturb)
 	csta.Handle(m, d.setDoNotDisturb)
+	csta.Handle(m, d.getMessageWaitingIndicator, d.hasVoiceMail)
 	csta.Handle(m, d.monitorStart)
 	csta.Handle(m, d.monitorStop)
 	csta.Handle(m, d.snapshotDevice)
 	csta.Handle(m, d.snapshotCall)
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
-		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
-		&csta.ConnectionClearedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{})
+		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.QueuedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
+		&csta.ConnectionClearedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{},
+		&csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{})
+	csta.ReportsIf(m, &csta.MessageWaitingEvent{}, d.hasVoiceMail)
 }
 
 // Run opens the link, takes stock and reports what happens, until ctx ends or

@@ -28,8 +28,12 @@ func (d *Driver) gone(ch *channel, cause csta.EventCause) {
 	default:
 		if ch.calls {
 			d.settle(c)
-			if !ch.up() && !ch.originated && !c.failed && cause != pbx.CauseNormalClearing {
+			switch {
+			case c.failed:
+			case !ch.up() && !ch.originated && cause != pbx.CauseNormalClearing:
 				d.fail(c, ch, cause) // the dialplan refused the call
+			case c.app == "" && d.emptyOrbit(c.target) && d.alone(ch):
+				d.fail(c, ch, causeUnobtainable)
 			}
 		}
 		d.leave(ch, cause)

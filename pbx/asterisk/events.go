@@ -51,6 +51,18 @@ func (d *Driver) handle(e ami.Event) {
 		d.attendedTransfer(f)
 	case "UserEvent":
 		d.userEvent(f)
+	case "MessageWaiting":
+		d.messageWaiting(f)
+	case "DeviceStateChange":
+		d.deviceState(f)
+	case "Pickup":
+		d.pickedUp(f)
+	case "ParkedCall":
+		d.parkedCall(f)
+	case "UnParkedCall":
+		d.unparkedCall(f)
+	case "ParkedCallTimeOut":
+		d.parkedTooLong(f)
 	default:
 		if ch := d.channels[f.Get("Uniqueid")]; ch != nil {
 			d.handleChannel(e.Name, ch, f)
@@ -72,13 +84,18 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 		ch.onHold = false
 		d.calls.Retrieved(ch.call, ch.device, pbx.CauseNormal)
 	case "BridgeEnter":
+		if f.Get("BridgeType") == "parking" {
+			return // all who are parked are in one
+		}
 		d.bridged(ch, f.Get("BridgeUniqueid"))
+		ch.entered = time.Now()
 		if ch.unsure {
 			if ch.unsure = false; d.get(ch, "CHANNEL(rtp,hold)") == "1" {
 				d.calls.Held(ch.call, ch.device, pbx.CauseNormal)
 			}
 		}
 		d.wake()
+		d.later(optimizingTime, d.wake)
 		d.later(strayTime, func() { d.adopt(ch) })
 		// In a bridge, all get the Linkedid of the oldest.
 		if ch.linked = strings.Clone(f.Get("Linkedid")); ch.linked != ch.call && ch.call != "" && !ch.local {
@@ -88,6 +105,8 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 		if ch.bridge == f.Get("BridgeUniqueid") {
 			d.bridged(ch, "")
 		}
+	case "DTMFEnd":
+		d.digit(ch, f)
 	case "MusicOnHoldStart":
 		if ch.heldBy != nil && ch.bridge == "" {
 			ch.heldBy.arrived = true
@@ -106,6 +125,8 @@ func (d *Driver) handleChannel(name string, ch *channel, f ami.Fields) {
 			ch.outcome = cause // there is no DialEnd when it rang for too long
 		}
 		d.gone(ch, cause)
+		d.nothingToPickUp(ch)
+		d.wake()
 		delete(d.channels, ch.id)
 		delete(d.additions, ch.id)
 		if ch.other != nil {

@@ -19,6 +19,8 @@ func (d *Driver) holdCall(ctx context.Context, req *csta.HoldCall) (*csta.HoldCa
 		switch {
 		case err != nil:
 			return err
+		case ch.parked != nil:
+			return csta.Errorf(csta.StateIncompatibility, "invalidConnectionState", "%s is parked", id)
 		case d.talk.match(ch.device) && ch.call == id.CallID:
 			return d.notify(ctx, ch, "hold")
 		case ch.heldBy != nil:

@@ -16,6 +16,7 @@ import (
 type making struct {
 	number string
 	into   *addition // nil: a new call
+	picks  *channel  // nil: it makes a call
 	err    error
 	done   chan struct{} // closed when err is what became of it
 }
@@ -85,12 +86,18 @@ func (d *Driver) originate(ctx context.Context, line, id, number string, auto bo
 	if ch := d.freeLeg(line); ch != nil {
 		return nil, d.consult(ctx, ch, nil, id, number)
 	}
+	return d.call(ctx, line, id, number, auto, d.context, number)
+}
+
+// call has the PBX call the line's phone and, when that answers, send it to the extension. The number is what it shows.
+func (d *Driver) call(ctx context.Context, line, id, number string, auto bool, dialplan, exten string, more ...string) (*making, error) {
 	m := &making{number: number, done: make(chan struct{})}
 	// What became of it is told by an event with the ActionID, and not always with the ChannelId.
-	pairs := []string{"ActionID", id, "Channel", d.endpointOf(line), "ChannelId", id, "Context", d.context, "Exten", number, "Priority", "1",
+	pairs := []string{"ActionID", id, "Channel", d.endpointOf(line), "ChannelId", id, "Context", dialplan, "Exten", exten, "Priority", "1",
 		"Async", "true", "Timeout", strconv.FormatInt(d.ringTime.Milliseconds(), 10),
 		// The phone shows whom it is about to call.
 		"Variable", "CONNECTEDLINE(num,i)=" + number, "Variable", "RCC_CALLED=" + number}
+	pairs = append(pairs, more...)
 	if auto && d.autoAnswer.match(line) {
 		pairs = append(pairs, "Variable", d.autoAnswerVariable)
 	}

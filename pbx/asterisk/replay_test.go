@@ -119,10 +119,13 @@ func fakeAMI(t *testing.T, script string, asked func(action string)) string {
 				if asked != nil {
 					asked(action)
 				}
-				if action == "Status" {
+				switch action {
+				case "Parkinglots", "ParkedCalls":
+					fmt.Fprintf(conn, "Response: Error\r\nActionID: %s\r\nMessage: Invalid/unknown command\r\n\r\n", id)
+				case "Status":
 					fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nEventList: start\r\n\r\n", id)
 					fmt.Fprintf(conn, "Event: StatusComplete\r\nActionID: %s\r\nEventList: Complete\r\n\r\n%s", id, script)
-				} else {
+				default:
 					fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nChallenge: 1\r\n\r\n", id)
 				}
 				id = ""

@@ -20,6 +20,7 @@ type Settings struct {
 	HoldContext       string `split_words:"true" default:"rcc-hold" desc:"dialplan context in which the two ends of a held call wait"`
 	ConsultContext    string `split_words:"true" default:"rcc-consult" desc:"dialplan context by which a phone with a held call dials another"`
 	ConferenceContext string `split_words:"true" default:"rcc-conference" desc:"dialplan context in which the parties of a conference meet"`
+	PickupContext     string `split_words:"true" default:"rcc-pickup" desc:"dialplan context by which a phone picks up a call that rings at another"`
 	Technology        string `split_words:"true" default:"PJSIP" desc:"channel technology of the phones"`
 	Endpoint          string `split_words:"true" default:"{line}" desc:"name of a line's endpoint, such as phone-{line}"`
 	Endpoints         string `split_words:"true" default:"X." desc:"lines whose endpoints are phones: 1001-1099, 20XX, X. for all digits, *; any other endpoint is a trunk"`
@@ -40,7 +41,7 @@ type Settings struct {
 type config struct {
 	address, user, secret                string
 	context, holdContext, consultContext string
-	conferenceContext                    string
+	conferenceContext, pickupContext     string
 	technology                           string
 	endpointPrefix, endpointSuffix       string
 	lines, talk, autoAnswer              patterns
@@ -66,7 +67,7 @@ func (m *mistakes) add(variable, value, format string, args ...any) {
 func (s Settings) config() (config, error) {
 	var m mistakes
 	c := config{address: s.Address, user: s.User, secret: s.Secret, context: s.Context, holdContext: s.HoldContext,
-		consultContext: s.ConsultContext, conferenceContext: s.ConferenceContext, technology: s.Technology}
+		consultContext: s.ConsultContext, conferenceContext: s.ConferenceContext, pickupContext: s.PickupContext, technology: s.Technology}
 	scheme, host, ok := strings.Cut(s.Address, "://")
 	if !ok {
 		scheme, host = "tcp", s.Address
@@ -95,6 +96,7 @@ func (s Settings) config() (config, error) {
 	word("HOLD_CONTEXT", s.HoldContext)
 	word("CONSULT_CONTEXT", s.ConsultContext)
 	word("CONFERENCE_CONTEXT", s.ConferenceContext)
+	word("PICKUP_CONTEXT", s.PickupContext)
 	word("TECHNOLOGY", s.Technology)
 	if c.endpointPrefix, c.endpointSuffix, ok = strings.Cut(s.Endpoint, "{line}"); !ok {
 		m.add("ENDPOINT", s.Endpoint, "has no {line} in it")

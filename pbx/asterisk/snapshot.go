@@ -2,6 +2,7 @@ package asterisk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,12 +40,18 @@ func (d *Driver) takeStock(ctx context.Context, conn *ami.Conn, emit pbx.Emit) (
 	d.forget()
 	d.calls.SetEmit(emit)
 	d.emit = emit
-	calls := d.build(found)
+	calls, err := d.build(ctx, found)
+	if err != nil {
+		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
+	}
 	d.calls.Sync(calls)
 	for _, id := range slices.Sorted(maps.Keys(d.states)) {
 		d.sweep(id, pbx.CauseNormal)
 	}
 	d.pollFeatures(ctx)
+	if err := errors.Join(d.findVoiceMail(ctx), d.catchUpOnMail(ctx), d.catchUpOnService(ctx)); err != nil {
+		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
+	}
 	d.log.Info("snapshot", "channels", len(found), "calls", len(calls), "ami", conn.Version())
 	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
 	return ping.Seq, nil
@@ -80,7 +87,7 @@ func (d *Driver) isHolder(it *item) bool { return d.waits(it, "holder", "RCC_HEL
 func (d *Driver) isHeld(it *item) bool { return d.waits(it, "held", "RCC_HOLD") }
 
 // build makes channels and calls of what Status lists.
-func (d *Driver) build(found []ami.Event) []pbx.Call {
+func (d *Driver) build(ctx context.Context, found []ami.Event) ([]pbx.Call, error) {
 	items := map[string]*item{}
 	halves := map[string]*channel{}
 	for _, e := range found {
@@ -115,6 +122,13 @@ func (d *Driver) build(found []ami.Event) []pbx.Call {
 		}
 	}
 	d.findHolds(items)
+	err := d.findPickup(ctx)
+	if err == nil {
+		err = d.findLots(ctx)
+	}
+	if err == nil {
+		err = d.findParked(ctx)
+	}
 	for _, it := range items {
 		if it.bridge != "" && !it.local {
 			it.hold = d.get(it.channel, "CHANNEL(rtp,hold)") == "1"
@@ -130,7 +144,7 @@ func (d *Driver) build(found []ami.Event) []pbx.Call {
 			delete(d.states, id)
 		}
 	}
-	return calls
+	return calls, err
 }
 
 // findHolds recovers the holds that the PBX makes. A leg whose other end is
@@ -225,7 +239,10 @@ func (d *Driver) found(c *callState, items map[string]*item) pbx.Call {
 	for _, h := range c.holds {
 		add(&call, h.holder.party(), pbx.Hold)
 	}
-	if len(members) == 1 && members[0].calls && members[0].up() && len(c.holds) == 0 && talks(items[members[0].id].f.Get("Application")) {
+	if c.orbit != nil {
+		add(&call, c.orbit.party(), pbx.Queued)
+	}
+	if c.orbit == nil && len(members) == 1 && members[0].calls && members[0].up() && len(c.holds) == 0 && talks(items[members[0].id].f.Get("Application")) {
 		c.app = "app-" + members[0].id
 		add(&call, pbx.Party{Device: c.app, Number: d.shown(c.target)}, pbx.Connected)
 	}

@@ -185,31 +185,3 @@ func TestTransferAtPhone(t *testing.T) {
 	bob.Wait("ended")
 	b.idle()
 }
-
-// Who takes a parked call is in it, though Asterisk tells of no transfer.
-func TestParked(t *testing.T) {
-	b := start(t, nil)
-	alice, bob, carol := deskphone{b.Deskphone(t, "1001")}, b.Baresip(t, "1002"), b.Baresip(t, "1003")
-	c := b.AMI(t)
-	id, _ := b.talk(alice, bob, "1001", "1002")
-	b.until(c, "bridged", talking("1001", "1002"))
-	alice.Transfer("700")
-	wait[*csta.TransferedEvent](b, "1002")
-	alice.Wait("ended")
-	for e := range c.Events() {
-		if e.Name == "ParkedCall" {
-			carol.Dial(e.Get("ParkingSpace"))
-			break
-		}
-	}
-	b.until(c, "retrieved", talking("1002", "1003"))
-	e := wait(b, "1002", func(e *csta.EstablishedEvent) bool {
-		return e.LocalConnectionInfo == pbx.Connected && e.EstablishedConnection.CallID != id.CallID || e.AnsweringDevice.String() == "1003"
-	})
-	call := e.EstablishedConnection.CallID
-	do(b, &csta.HoldCall{CallToBeHeld: csta.Connection(call, "1003")})
-	wait(b, "1002", func(e *csta.HeldEvent) bool { return e.HeldConnection == csta.Connection(call, "1003") })
-	bob.Hangup()
-	carol.Wait("ended")
-	b.idle()
-}

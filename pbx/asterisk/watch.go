@@ -7,7 +7,8 @@ import (
 )
 
 // monitorStart learns that somebody watches a line: its forwarding and
-// do-not-disturb are looked up from now on. The cross reference is the line.
+// do-not-disturb are looked up from now on, and it is told of messages and of whether
+// it is in service. That it is not is told at once. The cross reference is the line.
 func (d *Driver) monitorStart(ctx context.Context, req *csta.MonitorStart) (*csta.MonitorStartResponse, error) {
 	if req.MonitorObject == nil || req.MonitorObject.DeviceObject.ID == "" {
 		return nil, csta.Errorf(csta.Operation, "invalidMonitorObject", "only devices are watched")
@@ -25,6 +26,16 @@ func (d *Driver) monitorStart(ctx context.Context, req *csta.MonitorStart) (*cst
 		return nil, err
 	}
 	d.learn(line, f)
+	if d.hasVoiceMail(line) {
+		m, err := d.lookForMail(ctx, line)
+		if err != nil {
+			return nil, err
+		}
+		d.learnMail(line, m)
+	}
+	if err := d.lookAtService(ctx, line); err != nil {
+		return nil, err
+	}
 	d.watched[line] = true
 	return &csta.MonitorStartResponse{MonitorCrossRefID: line}, nil
 }
@@ -43,5 +54,7 @@ func (d *Driver) monitorStop(ctx context.Context, req *csta.MonitorStop) (*csta.
 	}
 	delete(d.watched, line)
 	delete(d.features, line)
+	delete(d.mail, line)
+	delete(d.outOfService, line)
 	return &csta.MonitorStopResponse{}, nil
 }

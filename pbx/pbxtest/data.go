@@ -46,6 +46,11 @@ func digitsIn(s *stage, call string, others ...*actor) {
 	const digits = "0123456789*#"
 	ask(s.A, &csta.GenerateDigits{ConnectionToSendDigits: s.A.conn(call, s.A), DigitMode: "dTMF", CharactersToSend: digits})
 	s.generated(s.A, call, digits, others...)
+	for _, x := range others {
+		if x.Person.Heard != nil {
+			s.hears(x, digits)
+		}
+	}
 	s.agree(append(others, s.A)...)
 }
 

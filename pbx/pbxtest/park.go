@@ -16,7 +16,7 @@ func parkScenarios() []scenario {
 		{name: "park and retrieve", services: need, needs: at, play: func(s *stage) { parkRetrieve(s, s.C) }},
 		{name: "park and retrieve oneself", services: need, needs: at, play: func(s *stage) { parkRetrieve(s, s.A) }},
 		{name: "park by hand", services: services(&csta.MakeCall{}, &csta.QueuedEvent{}), needs: []Ability{Orbit, HandPark, HandDial}, play: parkByHand},
-		{name: "park, and the parked party leaves", services: need, needs: at, play: parkGivenUp},
+		{name: "park, and the parked party leaves", services: need, needs: []Ability{Orbit, Quick}, play: parkGivenUp},
 		{name: "park, and nobody retrieves", services: need, needs: []Ability{Orbit, Impatient}, play: parkRecall},
 		{name: "park, refused", services: need, needs: []Ability{Orbit, Unknown}, play: parkRefused},
 		{name: "park a conference", services: append(need[:3:3], &csta.ConferenceCall{}, &csta.ConsultationCall{}), needs: at, play: parkConference},

@@ -22,6 +22,20 @@ func pickupScenarios() []scenario {
 	}
 }
 
+// liftsToPick has a lift its phone, where that is called to pick up; one that has a call on hold is not.
+func (s *stage) liftsToPick(a *actor) {
+	s.Helper()
+	for _, state := range a.states() {
+		if state == pbx.Hold {
+			return
+		}
+	}
+	if s.b.Prompts {
+		expect(a, "the phone is prompted", func(e *csta.ServiceInitiatedEvent) bool { return e.InitiatedConnection.DeviceID.ID == a.ID })
+		s.by(a.name, "lift", a.Person.Lift())
+	}
+}
+
 // pickedUp waits until all are told that c answered, in the place of b, the call
 // that a made, and ends it.
 func (s *stage) pickedUp(a, b, c *actor, call string) {
@@ -50,6 +64,7 @@ func (s *stage) pickUp(c, b *actor, call string) {
 	if !c.isConn(resp.PickedCall, call, c) {
 		s.Errorf("the answer names connection %s, not that of %s in call %s", resp.PickedCall, c.name, call)
 	}
+	s.liftsToPick(c)
 }
 
 func directedPickup(s *stage) {
@@ -73,6 +88,7 @@ func directedPickupParked(s *stage) {
 	resp := ask(s.A, &csta.ParkCall{Parking: s.A.conn(call, s.A), ParkTo: csta.Device(s.b.Orbit)})
 	s.parked(s.A, s.B, call)
 	ask(s.C, &csta.DirectedPickupCall{CallToBePickedUp: resp.ParkedTo, RequestingDevice: csta.Device(s.C.ID)})
+	s.liftsToPick(s.C)
 	now := s.together(s.C, s.B)
 	s.notice(s.A, call)
 	s.hangsUp(s.C, now, s.B)
@@ -105,6 +121,7 @@ func groupPickup(s *stage, group string) {
 	if !s.C.isConn(resp.PickedCall, call, s.C) {
 		s.Errorf("the answer names connection %s, not that of C in call %s", resp.PickedCall, call)
 	}
+	s.liftsToPick(s.C)
 	s.pickedUp(s.A, s.B, s.C, call)
 }
 

@@ -125,10 +125,19 @@ func (s *stage) unmoved() {
 	s.Helper()
 	for _, a := range s.actors {
 		s.agree(a)
-		if n := a.seenSoFar(); n > 0 {
+		if n := count(a, func(ev csta.Event) bool { return !ofService(ev) }); n > 0 {
 			s.Errorf("%s was told of %d events", a.name, n)
 		}
 	}
+}
+
+// ofService reports whether the event tells that a phone came or went: of one that has just registered that may be told late.
+func ofService(ev csta.Event) bool {
+	switch ev.(type) {
+	case *csta.BackInServiceEvent, *csta.OutOfServiceEvent:
+		return true
+	}
+	return false
 }
 
 // Malformed arguments are refused: where they come in, or by the driver, which

@@ -3,6 +3,8 @@ package asterisktest
 import (
 	"context"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,17 +15,34 @@ import (
 
 // The people of the conformance suite's bench, for benches on the driver and on the whole service alike.
 
-// Impatient is an extension whose phone rings for a second only, where Impatience is in Options.Dialplan.
+// Of the extensions of Bench, Impatient is one whose phone rings for a second only, as long as what it parks is parked. Orbit is where calls are parked.
 const (
-	Impatient  = "1005"
-	Impatience = "exten => " + Impatient + ",1,Set(RCC_RING=1)\n same => n,Goto(rcc-ring," + Impatient + ",1)\n"
+	Impatient = "1005"
+	Orbit     = "701"
+	// PickupGroup is the group of all of them.
+	PickupGroup = "7"
 )
+
+// Bench are the options of the suite's bench: four phones and the impatient one.
+func Bench() Options {
+	extensions, pjsip := []string{"1001", "1002", "1003", "1004", Impatient}, map[string]string{}
+	for _, e := range extensions {
+		pjsip[e] = "call_group = " + PickupGroup + "\npickup_group = " + PickupGroup + "\nmailboxes = " + e + "@default\n"
+	}
+	pjsip[Impatient] += "set_var = RCC_PARK_TIME=1\n"
+	return Options{
+		Extensions: extensions,
+		Dialplan:   "exten => " + Impatient + ",1,Set(RCC_RING=1)\n same => n,Goto(rcc-ring," + Impatient + ",1)\n",
+		PJSIP:      pjsip,
+	}
+}
 
 // Lacks are what a bench of these people has not got.
 var Lacks = map[pbxtest.Ability]string{
 	pbxtest.Engaged:        "the phones have call waiting",
+	pbxtest.HandPress:      "Asterisk passes on what is pressed in a call of two, and does not tell",
 	pbxtest.HandConference: "the phones cannot mix voice",
-	pbxtest.HandPickUp:     "the dialplan has no pick-up code",
+	pbxtest.HandPark:       "a phone parks by a transfer, which is told as that",
 	pbxtest.Queue:          "the dialplan has no queue",
 }
 
@@ -40,7 +59,7 @@ type Phone interface {
 func (a *Asterisk) Person(t testing.TB, u Phone) pbxtest.Person {
 	try := func(action string) func() error { return func() error { return u.Try(action, "") } }
 	dial := func(number string) error { return u.Try("dial", url.PathEscape(number)) }
-	return pbxtest.Person{
+	p := pbxtest.Person{
 		Lift: try("answer"), Dial: dial, Answer: try("answer"), HangUp: try("hangup"), Hold: try("hold"), Retrieve: try("resume"),
 		Join: try("join"),
 		Transfer: func(number string) error {
@@ -49,6 +68,10 @@ func (a *Asterisk) Person(t testing.TB, u Phone) pbxtest.Person {
 				return err
 			}
 			return u.Try("transfer", number)
+		},
+		PickUp: func() error { return dial("*8") },
+		Message: func(waits bool) error {
+			return a.message(u.Extension(), waits)
 		},
 		SetForwarding: func(kind csta.ForwardingType, on bool, number string) error {
 			codes := map[csta.ForwardingType][2]string{"forwardImmediate": {"*73", "*72"}, "forwardBusy": {"*91", "*90"}, "forwardNoAns": {"*93", "*92"}}
@@ -64,6 +87,22 @@ func (a *Asterisk) Person(t testing.TB, u Phone) pbxtest.Person {
 			return dial("*79")
 		},
 	}
+	if ua, ok := u.(*UA); ok {
+		p.Heard = ua.Heard
+	}
+	return p
+}
+
+// message has voice mail have a message for the extension, or none. It finds that by itself (pollmailboxes).
+func (a *Asterisk) message(extension string, waits bool) error {
+	inbox := filepath.Join(a.dir, "spool/voicemail/default", extension, "INBOX")
+	if !waits {
+		return os.RemoveAll(inbox)
+	}
+	if err := os.MkdirAll(inbox, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(inbox, "msg0000.txt"), []byte("[message]\norigmailbox="+extension+"\n"), 0o600)
 }
 
 // bridged waits until a call of the extension is.

@@ -23,13 +23,14 @@ import (
 // phones do, the headers that ask for an automatic answer and NOTIFY within the dialog: talk (answer what is ringing, else
 // resume) and hold. Answering or resuming a call, and dialling, put the other one on hold.
 //
-// It speaks just as much SIP as Asterisk needs, by UDP on loopback, where nothing gets lost: it repeats nothing. It sends no media.
+// It speaks just as much SIP as Asterisk needs, by UDP on loopback, where nothing gets lost: it repeats nothing. It is silent, and hears digits only.
 //
 // When a call of its own fails, the event ended has the status: "ended 486". When a call that rings here is answered elsewhere, and
 // Asterisk says so in the CANCEL (RFC 3326), the event is "ended elsewhere".
 type UA struct {
 	*history
 	conn     *net.UDPConn
+	media    *net.UDPConn
 	user     string
 	password string
 	server   *net.UDPAddr
@@ -39,6 +40,7 @@ type UA struct {
 	calls []*dialog              // those that have not ended, oldest first
 	asked map[string]func(m msg) // what to do with responses, by Call-ID and CSeq
 	quiet *sync.Cond             // a re-INVITE was answered, or its call ended
+	heard string                 // digits, in the latest call
 }
 
 type state int
@@ -62,6 +64,7 @@ type dialog struct {
 	confirmed     bool   // the INVITE has been acknowledged
 	given         bool   // up: hung up while it rang there
 	offering      bool   // a re-INVITE is under way
+	voice         stream
 }
 
 // Deskphone registers a desk phone with that extension.
@@ -98,14 +101,20 @@ func (a *Asterisk) ua(t testing.TB, listen, user, name string) *UA {
 	if err != nil {
 		t.Fatal(err)
 	}
+	media, err := listenMedia(l.IP)
+	if err != nil {
+		t.Fatal(err)
+	}
 	u := &UA{
-		history: newHistory(t, name), conn: conn, user: user, password: "pw" + user,
+		history: newHistory(t, name), conn: conn, media: media, user: user, password: "pw" + user,
 		server: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: a.conf.SIPPort}, asked: map[string]func(msg){},
 	}
 	u.quiet = sync.NewCond(&u.mu)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	stop := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(u.hear)
+	ended.Go(func() { u.talk(stop) })
+	ended.Go(func() {
 		b := make([]byte, 1<<16)
 		for {
 			n, err := conn.Read(b)
@@ -118,10 +127,12 @@ func (a *Asterisk) ua(t testing.TB, listen, user, name string) *UA {
 				u.mu.Unlock()
 			}
 		}
-	}()
+	})
 	t.Cleanup(func() {
+		close(stop)
 		_ = conn.Close()
-		<-ended
+		_ = media.Close()
+		ended.Wait()
 	})
 	return u
 }
@@ -168,6 +179,7 @@ func (u *UA) Dial(number string, headers ...string) {
 		remote: fmt.Sprintf("<sip:%s@%s>", number, u.server),
 	}
 	d.target = strings.Trim(d.remote, "<>")
+	u.heard = ""
 	u.calls = append(u.calls, d)
 	u.call(d, headers)
 }
@@ -181,6 +193,7 @@ func (u *UA) call(d *dialog, headers []string) {
 		case s < 300:
 			d.remote, d.target, d.state = m.head.Get("To"), uri(m.head.Get("Contact")), active
 			d.confirmed = true
+			d.voiceTo(m.body)
 			u.ack(d, newBranch())
 			u.add("established")
 			if d.given { // the answer has crossed the CANCEL
@@ -293,6 +306,7 @@ func (u *UA) reinvite(d *dialog, direction string, s state, event string) {
 		case m.status() < 200:
 		case m.status() < 300:
 			d.state = s
+			d.voiceTo(m.body)
 			u.ack(d, newBranch())
 			u.add(event)
 		default:
@@ -399,6 +413,7 @@ func (u *UA) receive(m msg) {
 		} else if bytes.Contains(m.body, []byte("a=sendonly")) {
 			direction = "recvonly"
 		}
+		d.voiceTo(m.body)
 		u.respond(m, "200 OK", m.head.Get("To"), u.sdp(d, direction))
 	case "ACK":
 		if !d.confirmed && d.state != ringing { // before that, Asterisk knows no BYE
@@ -444,6 +459,8 @@ func (u *UA) incoming(m msg) {
 		state: ringing, id: m.head.Get("Call-ID"), local: m.head.Get("To") + ";tag=" + rand.Text(), remote: m.head.Get("From"),
 		target: uri(m.head.Get("Contact")), invite: m,
 	}
+	d.voiceTo(m.body)
+	u.heard = ""
 	u.calls = append(u.calls, d)
 	u.respond(m, "180 Ringing", d.local, "")
 	u.add("incoming " + userOf(d.remote))
@@ -505,11 +522,13 @@ func (u *UA) send(start string, headers []string, body string) {
 	}
 }
 
-// sdp is a description whose media go nowhere: port 9 is for what is to be discarded.
+// sdp describes the phone's voice.
 func (u *UA) sdp(d *dialog, direction string) string {
 	d.offer++
-	return fmt.Sprintf("v=0\r\no=- 1 %d IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"+
-		"m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=%s\r\n", d.offer, direction)
+	at := u.media.LocalAddr().(*net.UDPAddr)
+	return fmt.Sprintf("v=0\r\no=- 1 %d IN IP4 %[2]s\r\ns=-\r\nc=IN IP4 %[2]s\r\nt=0 0\r\n"+
+		"m=audio %[3]d RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=%[4]s\r\n",
+		d.offer, at.IP, at.Port, direction)
 }
 
 // authorization answers the challenge in m by RFC 7616 with MD5.
