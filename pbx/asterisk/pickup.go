@@ -159,6 +159,13 @@ func (d *Driver) pickedUp(f ami.Fields) {
 	if by.local {
 		return
 	}
+	if rang.originated && from != nil {
+		// The phone was prompted, nobody called it: whoever picks that up makes the call instead, as one of its own.
+		from.target, from.caller = c.target, true
+		d.leave(rang, causePickup)
+		d.mark(by, from.id)
+		return
+	}
 	d.moveOn(c)
 	rang.dialled = false
 	d.enter(rang, "")
