@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	faultsTime = flag.Duration("faults.time", 10*time.Second, "how long TestFaults goes on")
+	faultsTime = flag.Duration("faults.time", 5*time.Second, "how long TestFaults goes on")
 	faultsSeed = flag.Uint64("faults.seed", 1, "seed of the first round of TestFaults; 0: a fresh one")
 )
 

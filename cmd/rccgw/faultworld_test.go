@@ -89,7 +89,7 @@ type faultWorld struct {
 
 func newFaultWorld(t *testing.T, x exchange) *faultWorld {
 	w := &faultWorld{t: t, pbx: x, dir: t.TempDir(), address: freeAddress(t), ways: map[string]*proxy{}, parts: map[string]*parts{}}
-	w.link = newProxy(t, x.address)
+	w.link = newProxy(t, x.address, nil)
 	w.startBus()
 	t.Cleanup(func() { bus.Stop(w.nats) })
 	for _, name := range []string{"adapter", "gateway"} {

@@ -42,13 +42,13 @@ type passage struct {
 	forgotten      bool
 }
 
-func newProxy(t testing.TB, target func() string) *proxy {
+func newProxy(t testing.TB, target func() string, filter func(io.Writer, io.Reader, *proxy) error) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{l: l, target: target, conns: map[*passage]bool{}}
+	p := &proxy{l: l, target: target, filter: filter, conns: map[*passage]bool{}}
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -60,9 +60,7 @@ func newProxy(t testing.TB, target func() string) *proxy {
 
 // newBusProxy is a proxy before a NATS server, which can lose and double events.
 func newBusProxy(t testing.TB, target string) *proxy {
-	p := newProxy(t, func() string { return target })
-	p.filter = natsFilter
-	return p
+	return newProxy(t, func() string { return target }, natsFilter)
 }
 
 func (p *proxy) address() string { return p.l.Addr().String() }
