@@ -127,11 +127,15 @@ func (w *faultWorld) shrink(r round, limit time.Duration) round {
 // the same. The seed of each round is printed where it fails, and the shortest
 // story found that fails.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(t *testing.T) exchange{
 		"simulated": func(t *testing.T) exchange { return newSimExchange(t) },
 		"Asterisk":  func(t *testing.T) exchange { return newAsteriskExchange(t) },
 	} {
-		t.Run(name, func(t *testing.T) { playFaults(t, start(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			playFaults(t, start(t))
+		})
 	}
 }
 

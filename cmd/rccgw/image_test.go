@@ -79,6 +79,7 @@ func readImage(t *testing.T) image {
 // The image's root file system, assembled as the Dockerfile says, runs the
 // service as the image's user, with everything but the data folder read-only.
 func TestImage(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("to change the root folder and the user takes root")
 	}

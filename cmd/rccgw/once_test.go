@@ -168,6 +168,7 @@ func TestAsteriskOnce(t *testing.T) {
 // Adapter or gateway are killed between the intent, the command and the answer:
 // never is there a second call, and what cannot be known is said to be uncertain.
 func TestAsteriskOnceKilled(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		sent   bool // the link stands still behind the command, not before it

@@ -16,6 +16,7 @@ import (
 // Two processes have an adapter of one PBX. One of them acts; when it is killed, or
 // stopped for a while, the other does, and clients see their calls again.
 func TestStandby(t *testing.T) {
+	t.Parallel()
 	s := simtest.New(t)
 	server := cstatcptest.Start(t, cstatcptest.Config{Driver: s})
 	w := newParts(t)

@@ -29,6 +29,7 @@ var transferSteps = []step{
 // what calls there are, and can end them. The part dies when the command is about to reach the PBX, when it has and was not answered, and when
 // the step is done.
 func TestKilledInTransfer(t *testing.T) {
+	t.Parallel()
 	x := newAsteriskExchange(t)
 	w := newFaultWorld(t, x)
 	for n, s := range transferSteps {
