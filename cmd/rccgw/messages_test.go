@@ -120,6 +120,11 @@ func TestMessageTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		intro, _, ok := strings.Cut(string(text), begin)
+		for _, name := range drivers {
+			if row := "\n| [" + name + "](../pbx/" + name + "/README.md) |"; strings.HasSuffix(path, "pbx.md") && !strings.Contains(intro, row) {
+				t.Errorf("%s does not say how %s was tested", path, name)
+			}
+		}
 		if !ok {
 			t.Fatalf("%s has no place for its table", path)
 		}
