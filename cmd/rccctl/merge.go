@@ -156,7 +156,7 @@ func inviteCaller(arg string) (string, error) {
 // there are two, unless privacy is asked for; else From. The text is as somebody
 // pasted it: with lines of any ending, with white space before them.
 func callerOf(text string) (string, error) {
-	text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n"))
+	text = strings.TrimSpace(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text))
 	start, rest, _ := strings.Cut(text, "\n")
 	if !strings.HasPrefix(start, "INVITE ") {
 		return "", fmt.Errorf("begins with %.40q and not with INVITE", start)
