@@ -82,6 +82,7 @@ type callState struct {
 	caller bool            // the model knows who calls
 	app    string          // deviceID of an application that answered
 	orbit  *orbit          // a party waits there
+	queue  *queue          // the caller is in it
 
 	// lingering is a party that did not answer, until it is known whether the
 	// dialplan forwards the call.

@@ -123,6 +123,9 @@ func (d *Driver) dialBegin(f ami.Fields) {
 		dest.number.DeviceIdentifier.External = dest.number.DeviceIdentifier.ID != ""
 	}
 	d.moveOn(c)
+	if c.queue != nil && c.queue.left {
+		d.leaveQueue(c)
+	}
 	c.failed = false
 	if c.app != "" {
 		d.calls.Cleared(c.id, c.app, causeRedirected)
@@ -202,6 +205,7 @@ func (d *Driver) alert(ch *channel) {
 		number := callerNumber(d.get(ch, "CONNECTEDLINE(num)"), d.get(ch, "CONNECTEDLINE(pres)"))
 		d.calls.Originated(c.id, pbx.Party{Device: "caller-" + ch.id, Number: number}, csta.Party(ch.device), pbx.CauseNewCall)
 	}
+	d.distributed(c, ch)
 	cause := c.cause
 	if cause == "" {
 		cause = pbx.CauseNewCall
@@ -235,6 +239,7 @@ func (d *Driver) newstate(ch *channel, f ami.Fields) {
 	case ch.originated:
 		d.prompted(ch, c)
 	case ch.dialled:
+		d.distributed(c, ch)
 		d.calls.Established(c.id, ch.party(), pbx.CauseNewCall)
 		d.added(ch)
 		if ch.onHold {
@@ -268,7 +273,7 @@ func (d *Driver) lookForApp(ch *channel) {
 		return
 	}
 	c := d.callOf(ch.call)
-	if len(c.members) > 1 || c.failed || c.lingering != nil || c.app != "" {
+	if len(c.members) > 1 || c.failed || c.lingering != nil || c.app != "" || c.queue != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), helpTime)
@@ -301,7 +306,7 @@ func talks(application string) bool {
 // number that was dialled.
 func (d *Driver) appAnswers(ch *channel) {
 	c := d.callOf(ch.call)
-	if c.app != "" || !c.caller {
+	if c.app != "" || !c.caller || c.queue != nil {
 		return
 	}
 	d.moveOn(c)

@@ -63,6 +63,10 @@ func (d *Driver) handle(e ami.Event) {
 		d.unparkedCall(f)
 	case "ParkedCallTimeOut":
 		d.parkedTooLong(f)
+	case "QueueCallerJoin":
+		d.queueJoined(f)
+	case "QueueCallerLeave":
+		d.queueLeft(f)
 	default:
 		if ch := d.channels[f.Get("Uniqueid")]; ch != nil {
 			d.handleChannel(e.Name, ch, f)
@@ -215,6 +219,9 @@ func (d *Driver) userEvent(f ami.Fields) {
 	case "RCCDiverted":
 		d.diverted(c, extension, strings.Clone(f.Get("To")), forwardCause(f.Get("Reason")))
 	case "RCCRefused":
+		if c.queue != nil {
+			return // the queue tries another member, or later
+		}
 		d.settle(c)
 		d.failAt(c, d.partyOf(extension), causeDND)
 	case "RCCLeft":

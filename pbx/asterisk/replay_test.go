@@ -120,7 +120,7 @@ func fakeAMI(t *testing.T, script string, asked func(action string)) string {
 					asked(action)
 				}
 				switch action {
-				case "Parkinglots", "ParkedCalls":
+				case "Parkinglots", "ParkedCalls", "QueueStatus":
 					fmt.Fprintf(conn, "Response: Error\r\nActionID: %s\r\nMessage: Invalid/unknown command\r\n\r\n", id)
 				case "Status":
 					fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nEventList: start\r\n\r\n", id)

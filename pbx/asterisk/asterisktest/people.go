@@ -21,6 +21,8 @@ const (
 	Orbit     = "701"
 	// PickupGroup is the group of all of them.
 	PickupGroup = "7"
+	// Queue is the number of a queue whose members are the third and the fourth phone.
+	Queue = "604"
 )
 
 // Bench are the options of the suite's bench: four phones and the impatient one.
@@ -43,7 +45,6 @@ var Lacks = map[pbxtest.Ability]string{
 	pbxtest.HandPress:      "Asterisk passes on what is pressed in a call of two, and does not tell",
 	pbxtest.HandConference: "the phones cannot mix voice",
 	pbxtest.HandPark:       "a phone parks by a transfer, which is told as that",
-	pbxtest.Queue:          "the dialplan has no queue",
 }
 
 // A Phone is one of those here.
