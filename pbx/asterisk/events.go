@@ -290,7 +290,11 @@ func (d *Driver) attendedTransfer(f ami.Fields) {
 	if second.call != first.call && second.call != "" {
 		j.Secondary = second.call
 	}
-	j.To = shownOf(d.consulted(second, d.channels[f.Get("TransfereeUniqueid")], second.call))
+	to := d.consulted(second, d.channels[f.Get("TransfereeUniqueid")], second.call)
+	j.To = shownOf(to)
+	if c := d.states[second.call]; to == nil && c != nil && c.queue != nil {
+		j.To = c.queue.party(d).Shown()
+	}
 	d.joined(j, first, second)
 }
 
@@ -326,6 +330,9 @@ func (d *Driver) joined(j pbx.Joining, own ...*channel) {
 	if c := d.states[j.Secondary]; c != nil {
 		for ch := range c.members {
 			d.enter(ch, j.Result)
+		}
+		if c.queue != nil {
+			d.callOf(j.Result).queue = c.queue
 		}
 		delete(d.states, j.Secondary)
 	}

@@ -177,3 +177,33 @@ func TestQueueCallers(t *testing.T) {
 	carol.Wait("ended")
 	b.idle()
 }
+
+// A phone sends whom it talks with into the queue in which it waits itself: who waits there then is the other.
+func TestQueueTransferredInto(t *testing.T) {
+	b := queues(t)
+	alice, carol := b.Deskphone(t, "1001"), b.Baresip(t, "1003")
+	c := b.AMI(t)
+	id, _ := b.talk(deskphone{alice}, carol, "1001", "1003")
+	b.until(c, "bridged", talking("1001", "1003"))
+	alice.Dial("606")
+	queued := wait[*csta.QueuedEvent](b, "1001").QueuedConnection
+	alice.Wait("established")
+	alice.Join()
+	wait(b, "1003", func(e *csta.TransferedEvent) bool {
+		return e.PrimaryOldCall.CallID == id.CallID && e.SecondaryOldCall.CallID == queued.CallID && e.TransferredToDevice.String() == "606"
+	})
+	if got, want := b.snapshot("1003"), "1003@"+id.CallID+" connected queued\n"; got != want {
+		t.Errorf("carol has %q, not %q", got, want)
+	}
+	bob := b.Deskphone(t, "1002")
+	bob.Wait("incoming")
+	if e := wait[*csta.DeliveredEvent](b, "1002"); e.Connection.CallID != id.CallID || e.CallingDevice.String() != "1003" || e.LastRedirectionDevice.NumberDialed.ID != "606" {
+		t.Errorf("%+v", e)
+	}
+	if got, want := b.snapshot("1003"), "1003@"+id.CallID+" connected alerting\n"; got != want {
+		t.Errorf("carol has %q, not %q", got, want)
+	}
+	carol.Hangup()
+	bob.Wait("ended")
+	b.idle()
+}
