@@ -240,6 +240,7 @@ func (d *Driver) newstate(ch *channel, f ami.Fields) {
 		d.prompted(ch, c)
 	case ch.dialled:
 		d.distributed(c, ch)
+		d.leaveQueue(c) // of which AMI may tell after the phone has hung up again
 		d.calls.Established(c.id, ch.party(), pbx.CauseNewCall)
 		d.added(ch)
 		if ch.onHold {

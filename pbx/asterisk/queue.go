@@ -2,8 +2,6 @@ package asterisk
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 
 	"rccgw/csta"
@@ -76,10 +74,10 @@ func (d *Driver) distributed(c *callState, to *channel) {
 	}
 }
 
-// memberGone takes note that a member is out of a call that is in a queue. Where it was the last that was called, the call waits again. It
+// memberGone takes note that a member is out of a call that is in a queue, without having answered. Where it was the last that was called, the call waits again. It
 // reports whether the channel was such a member.
 func (d *Driver) memberGone(c *callState, member *channel, cause csta.EventCause) bool {
-	if c.queue == nil || c.queue.left || !member.dialled || d.find(c.id, member.device) != member {
+	if c.queue == nil || c.queue.left || !member.dialled || member.up() || d.find(c.id, member.device) != member {
 		return false
 	}
 	caller, others := false, false
@@ -88,7 +86,7 @@ func (d *Driver) memberGone(c *callState, member *channel, cause csta.EventCause
 		case ch == member || ch.local:
 		case !ch.dialled:
 			caller = true
-		case ch.up() || ch.state == stateRinging:
+		case ch.state == stateRinging:
 			others = true
 		}
 	}
@@ -107,7 +105,7 @@ func (d *Driver) memberGone(c *callState, member *channel, cause csta.EventCause
 	return true
 }
 
-// queueLeft takes note that a caller is not in the queue any more: a member has answered, the time is up, or the caller has hung up.
+// queueLeft takes note that a caller is not in the queue any more: the time is up, or the caller has hung up.
 func (d *Driver) queueLeft(f ami.Fields) {
 	ch := d.channels[f.Get("Uniqueid")]
 	if ch == nil || d.states[ch.call] == nil {
@@ -155,12 +153,17 @@ func (d *Driver) findQueues(ctx context.Context, items map[string]*item) error {
 			continue
 		}
 		c := d.callOf(it.call)
+		rings, answered := false, false
+		for ch := range c.members {
+			if ch.dialled && !ch.local {
+				rings, answered = rings || ch.state == stateRinging, answered || ch.up()
+			}
+		}
+		if answered {
+			continue
+		}
 		c.queue = newQueue(e.Get("Queue"), it.f.Get("Exten"), c)
-		// That a member is called may be less than that it rings.
-		c.queue.waits = !slices.ContainsFunc(slices.Collect(maps.Keys(c.members)), func(ch *channel) bool {
-			return !ch.local && ch.dialled && (ch.up() || ch.state == stateRinging)
-		})
-		if !c.queue.waits {
+		if c.queue.waits = !rings; rings {
 			c.cause = causeDistributed
 		}
 	}
