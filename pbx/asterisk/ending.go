@@ -14,7 +14,7 @@ func (d *Driver) gone(ch *channel, cause csta.EventCause) {
 	switch {
 	case c == nil:
 	case d.memberGone(c, ch, cause):
-	case ch.dialled && !ch.up() && ch.outcome != "" && !c.room && d.lastTried(c, ch):
+	case ch.dialled && !ch.declined && !ch.up() && ch.outcome != "" && !c.room && d.lastTried(c, ch):
 		// What becomes of it is up to the dialplan.
 		party, why := ch.party(), ch.outcome
 		ch.dialled = false

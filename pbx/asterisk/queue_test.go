@@ -98,11 +98,14 @@ func TestQueueAgain(t *testing.T) {
 	alice, bob := deskphone{b.Deskphone(t, "1001")}, b.Deskphone(t, "1002")
 	alice.Dial("606")
 	queued := wait[*csta.QueuedEvent](b, "1001").QueuedConnection
-	for range 2 {
+	for _, decline := range []func(id csta.ConnectionID){
+		func(csta.ConnectionID) { bob.Hangup() },
+		func(id csta.ConnectionID) { do(b, &csta.ClearConnection{ConnectionToBeCleared: id}) },
+	} {
 		bob.Wait("incoming 1001")
 		wait(b, "1001", func(e *csta.DivertedEvent) bool { return e.Connection == queued && e.Cause == causeDistributed })
 		id := b.delivered("1001", "1002", "606")
-		bob.Hangup()
+		decline(id)
 		for _, device := range []string{"1001", "1002"} {
 			e := wait(b, device, func(e *csta.DivertedEvent) bool { return e.Connection == id })
 			if e.Cause != causeNotAnswered || e.NewDestination.String() != "606" {

@@ -49,6 +49,7 @@ type Options struct {
 	PJSIP      map[string]string // further lines of the endpoint of an extension, and sections behind it
 	Dialplan   string            // further lines of the context in which the phones dial
 	Queues     string            // further sections of queues.conf
+	Contacts   int               // phones that may register for one extension; 0: one
 	NoSystem   bool              // the AMI user lacks the class system: no DBPut, no PJSIPNotify
 }
 
@@ -67,7 +68,7 @@ type conf struct {
 	Dir, Root, Modules          string
 	Load                        []string
 	SIPPort, TrunkPort, AMIPort int
-	SoftphonePort               int
+	SoftphonePort, Contacts     int
 	User, Secret                string
 	Dialplan, Queues            string
 	System                      bool
@@ -91,7 +92,7 @@ func Start(t testing.TB, o Options) *Asterisk {
 		Dir: dir, Root: filepath.Join(home, "root"),
 		SIPPort: freePort(t, "127.0.0.1"), TrunkPort: freePort(t, "127.0.0.2"), AMIPort: freePort(t, "127.0.0.1"),
 		SoftphonePort: freePort(t, "127.0.0.3"),
-		User:          a.User, Secret: a.Secret, Dialplan: o.Dialplan, Queues: o.Queues,
+		User:          a.User, Secret: a.Secret, Dialplan: o.Dialplan, Queues: o.Queues, Contacts: max(o.Contacts, 1),
 		System: !o.NoSystem,
 	}
 	if o.Extensions == nil {
