@@ -38,7 +38,9 @@ func TestTwoPhones(t *testing.T) {
 			soft.Wait("incoming 1002")
 			soft.Answer()
 			bob.Wait("incoming 1001")
-			wait(b, "1002", func(e *csta.DeliveredEvent) bool { return e.Connection.CallID == made.CallID && e.CallingDevice.String() == "1001" })
+			wait(b, "1002", func(e *csta.DeliveredEvent) bool {
+				return e.Connection.CallID == made.CallID && e.CallingDevice.String() == "1001"
+			})
 			soft.Hangup()
 			bob.Wait("ended")
 			b.idle()
@@ -134,7 +136,9 @@ func TestTwoPhones(t *testing.T) {
 				do(b, &csta.ClearConnection{ConnectionToBeCleared: id})
 				desk.Wait("ended")
 				soft.Wait("ended")
-				wait(b, "1001", func(e *csta.ConnectionClearedEvent) bool { return e.DroppedConnection == id && e.LocalConnectionInfo == pbx.Null })
+				wait(b, "1001", func(e *csta.ConnectionClearedEvent) bool {
+					return e.DroppedConnection == id && e.LocalConnectionInfo == pbx.Null
+				})
 				bob.Wait("ended 486")
 				b.idle()
 			}
