@@ -50,6 +50,7 @@ type Driver struct {
 	moved        chan struct{}         // closed, and made anew, when a channel arrives where it was sent
 	features     map[string]features   // of watched lines, and those that were set
 	watched      map[string]bool
+	polled       string // the line that was looked up last by itself
 	lots         []lot
 	mail         map[string]mail // of watched lines
 	away         map[string]bool // phones of watched lines, as devices
@@ -162,7 +163,7 @@ func (d *Driver) serve(ctx context.Context, conn *ami.Conn, emit pbx.Emit) error
 			<-d.turn
 		case <-poll:
 			d.turn <- struct{}{}
-			d.pollFeatures(ctx)
+			d.pollFeatures(ctx, pollLines)
 			<-d.turn
 		}
 	}

@@ -35,7 +35,7 @@ type Settings struct {
 	ForwardFamily     string `split_words:"true" desc:"family of forwarding at once, where it is another"`
 	BusyFamily        string `split_words:"true" desc:"family of forwarding when busy, where it is another"`
 	NoAnswerFamily    string `split_words:"true" desc:"family of forwarding without an answer, where it is another"`
-	PollInterval      string `split_words:"true" default:"5s" desc:"how often forwarding and do-not-disturb of watched lines are looked up; 0: never"`
+	PollInterval      string `split_words:"true" default:"2s" desc:"how often forwarding and do-not-disturb of watched lines are looked up; 0: never"`
 }
 
 // config is what the settings say.

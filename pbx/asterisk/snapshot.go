@@ -48,7 +48,7 @@ func (d *Driver) takeStock(ctx context.Context, conn *ami.Conn, emit pbx.Emit) (
 	for _, id := range slices.Sorted(maps.Keys(d.states)) {
 		d.sweep(id, pbx.CauseNormal)
 	}
-	d.pollFeatures(ctx)
+	d.pollFeatures(ctx, len(d.watched))
 	if err := errors.Join(d.findVoiceMail(ctx), d.catchUpOnMail(ctx), d.catchUpOnService(ctx)); err != nil {
 		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
 	}
