@@ -210,7 +210,21 @@ func (d *Driver) alert(ch *channel) {
 	if cause == "" {
 		cause = pbx.CauseNewCall
 	}
+	d.reached(ch, cause)
 	d.calls.Delivered(ch.call, ch.party(), cause)
+}
+
+// reached tells that a call has left over a trunk: whoever is there has said that it proceeds, by ringing, by a tone or by an answer. A call that rings
+// at phones of this PBX, too, has not left.
+func (d *Driver) reached(ch *channel, cause csta.EventCause) {
+	if ch.own || forks(d.callOf(ch.call)) {
+		return
+	}
+	_, trunk, _ := strings.Cut(ch.name, "/")
+	if i := strings.LastIndexByte(trunk, '-'); i >= 0 {
+		trunk = trunk[:i]
+	}
+	d.calls.NetworkReached(ch.call, ch.party(), csta.Party(trunk), cause)
 }
 
 func (d *Driver) newstate(ch *channel, f ami.Fields) {
@@ -241,6 +255,7 @@ func (d *Driver) newstate(ch *channel, f ami.Fields) {
 	case ch.dialled:
 		d.distributed(c, ch)
 		d.leaveQueue(c) // of which AMI may tell after the phone has hung up again
+		d.reached(ch, pbx.CauseNewCall)
 		d.calls.Established(c.id, ch.party(), pbx.CauseNewCall)
 		d.added(ch)
 		if ch.onHold {

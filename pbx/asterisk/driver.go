@@ -106,7 +106,7 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.snapshotDevice)
 	csta.Handle(m, d.snapshotCall)
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
-		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.QueuedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
+		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.QueuedEvent{}, &csta.NetworkReachedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
 		&csta.ConnectionClearedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{},
 		&csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{})
 	csta.ReportsIf(m, &csta.MessageWaitingEvent{}, d.hasVoiceMail)
