@@ -5,6 +5,7 @@ import (
 
 	"rccgw/csta"
 	"rccgw/pbx"
+	"rccgw/pbx/asterisk/ami"
 	"rccgw/pbx/asterisk/asterisktest"
 )
 
@@ -209,4 +210,29 @@ func TestQueueTransferredInto(t *testing.T) {
 	carol.Hangup()
 	bob.Wait("ended")
 	b.idle()
+}
+
+// A member who is not to be disturbed is passed over: that is no failure of the call.
+func TestQueueDoNotDisturb(t *testing.T) {
+	b := queues(t)
+	alice, bob := deskphone{b.Deskphone(t, "1001")}, b.Deskphone(t, "1002")
+	do(b, &csta.SetDoNotDisturb{Device: device("1003"), DoNotDisturbOn: true})
+	alice.Dial("605")
+	bob.Wait("incoming 1001")
+	id := b.delivered("1001", "1002", "605")
+	b.until(b.AMI(t), "the other wire is gone", func(m map[string][]ami.Event) bool {
+		return len(m["1003@phones"])+len(m["1003"]) == 0
+	})
+	bob.Answer()
+	wait(b, "1001", func(e *csta.EstablishedEvent) bool { return e.EstablishedConnection == id })
+	alice.Hangup()
+	bob.Wait("ended")
+	b.idle()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.seen {
+		if _, failed := r.msg.(*csta.FailedEvent); failed {
+			t.Errorf("%s is told %s", r.device, line(r.msg))
+		}
+	}
 }
