@@ -219,7 +219,7 @@ func asteriskBench(t *testing.T) *pbxtest.Bench {
 		return g.line(device, a.Person(t, a.Deskphone(t, device)), g.household(device))
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Restore, Impatient: line(asterisktest.Impatient),
-		Orbit: asterisktest.Orbit, OrbitShown: "tel:" + asterisktest.Orbit, PickupGroup: asterisktest.PickupGroup, Lacks: map[pbxtest.Ability]string{pbxtest.Model: "the driver is inside the service"}, Storm: 100}
+		Orbit: asterisktest.Orbit, OrbitShown: "tel:" + asterisktest.Orbit, PickupGroup: asterisktest.PickupGroup, Queue: asterisktest.Queue, QueueShown: "tel:" + asterisktest.Queue, Lacks: map[pbxtest.Ability]string{pbxtest.Model: "the driver is inside the service"}, Storm: 100}
 	maps.Copy(b.Lacks, asterisktest.Lacks)
 	for _, device := range o.Extensions[:4] {
 		b.Lines = append(b.Lines, line(device))

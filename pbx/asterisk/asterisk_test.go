@@ -159,6 +159,8 @@ func line(msg csta.Message) string {
 		return conn(e.Connection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" to=%s", e.NewDestination)
 	case *csta.QueuedEvent:
 		return conn(e.QueuedConnection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" at=%s", e.Queue)
+	case *csta.NetworkReachedEvent:
+		return conn(e.OutboundConnection, e.LocalConnectionInfo, e.Cause) + fmt.Sprintf(" by=%s", e.NetworkInterfaceUsed)
 	case *csta.FailedEvent:
 		return conn(e.FailedConnection, e.LocalConnectionInfo, e.Cause)
 	case *csta.TransferedEvent:

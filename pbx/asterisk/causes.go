@@ -27,6 +27,8 @@ const (
 	causePickup        csta.EventCause = "callPickup"
 	causePark          csta.EventCause = "park"
 	causeRecall        csta.EventCause = "recall"
+	causeQueued        csta.EventCause = "enteringDistribution"
+	causeDistributed   csta.EventCause = "distributed"
 	causeForward       csta.EventCause = "callForward"
 	causeForwardAlways csta.EventCause = "callForwardImmediate"
 	causeForwardBusy   csta.EventCause = "callForwardBusy"

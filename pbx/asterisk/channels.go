@@ -1,6 +1,7 @@
 package asterisk
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ type channel struct {
 	originated bool            // the PBX called the device so that it makes a call
 	calls      bool            // its device makes the call: it dialled, or was originated
 	dialled    bool            // it was called by Dial
+	declined   bool            // by a client: that it stops ringing is no failure of the call
 	by         *channel        // whose Dial that is
 	prompted   bool            // the model knows that it is to make a call
 	outcome    csta.EventCause // why it was not answered
@@ -82,6 +84,7 @@ type callState struct {
 	caller bool            // the model knows who calls
 	app    string          // deviceID of an application that answered
 	orbit  *orbit          // a party waits there
+	queue  *queue          // the caller is in it
 
 	// lingering is a party that did not answer, until it is known whether the
 	// dialplan forwards the call.
@@ -134,19 +137,45 @@ func (d *Driver) newChannel(id, name, linked string) *channel {
 	return ch
 }
 
-// lineOf returns the line whose endpoint it is.
+// lineOf returns the line whose endpoint it is: 1001-soft is that of 1001 where {line}-soft is a name, whatever {line} may be.
 func (d *Driver) lineOf(technology, endpoint string) (string, bool) {
 	if technology != d.technology {
 		return "", false
 	}
-	line, ok := strings.CutPrefix(endpoint, d.endpointPrefix)
-	line, okay := strings.CutSuffix(line, d.endpointSuffix)
-	return line, ok && okay && d.lines.match(line)
+	found := ""
+	for _, n := range d.endpoints {
+		line, ok := strings.CutPrefix(endpoint, n.prefix)
+		line, okay := strings.CutSuffix(line, n.suffix)
+		if ok && okay && d.lines.match(line) && (found == "" || len(line) < len(found)) {
+			found = line
+		}
+	}
+	return found, found != ""
 }
 
-// endpointOf returns what Originate calls the line's phone.
-func (d *Driver) endpointOf(line string) string {
-	return d.technology + "/" + d.endpointPrefix + line + d.endpointSuffix
+// devicesOf returns what the PBX calls the line's phones.
+func (d *Driver) devicesOf(line string) (devices []string) {
+	for _, n := range d.endpoints {
+		devices = append(devices, d.technology+"/"+n.of(line))
+	}
+	return devices
+}
+
+// phoneOf returns the phone that is called for the line: of several the first that is in service.
+func (d *Driver) phoneOf(ctx context.Context, line string) (string, error) {
+	devices := d.devicesOf(line)
+	if len(devices) > 1 {
+		for _, device := range devices {
+			state, err := d.ask(ctx, "DEVICE_STATE("+device+")")
+			if err != nil {
+				return "", err
+			}
+			if !away(state) {
+				return device, nil
+			}
+		}
+	}
+	return devices[0], nil
 }
 
 // enter makes the channel active in the call, and in no other.

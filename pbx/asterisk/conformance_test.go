@@ -60,7 +60,7 @@ func newBench(t *testing.T, change func(*Settings)) *pbxtest.Bench {
 			}}
 	}
 	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Restore, Calls: d.calls.List, Impatient: line(asterisktest.Impatient),
-		Orbit: asterisktest.Orbit, PickupGroup: asterisktest.PickupGroup, Lacks: asterisktest.Lacks, Storm: 100, Prompts: *phones == "real"}
+		Orbit: asterisktest.Orbit, PickupGroup: asterisktest.PickupGroup, Queue: asterisktest.Queue, Lacks: asterisktest.Lacks, Storm: 100, Prompts: *phones == "real"}
 	if *phones == "real" {
 		b.Lacks = maps.Clone(b.Lacks)
 		b.Lacks[pbxtest.Quick] = "linphone is busy for some milliseconds after a call"

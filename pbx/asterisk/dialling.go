@@ -123,6 +123,9 @@ func (d *Driver) dialBegin(f ami.Fields) {
 		dest.number.DeviceIdentifier.External = dest.number.DeviceIdentifier.ID != ""
 	}
 	d.moveOn(c)
+	if c.queue != nil && c.queue.left {
+		d.leaveQueue(c)
+	}
 	c.failed = false
 	if c.app != "" {
 		d.calls.Cleared(c.id, c.app, causeRedirected)
@@ -202,11 +205,26 @@ func (d *Driver) alert(ch *channel) {
 		number := callerNumber(d.get(ch, "CONNECTEDLINE(num)"), d.get(ch, "CONNECTEDLINE(pres)"))
 		d.calls.Originated(c.id, pbx.Party{Device: "caller-" + ch.id, Number: number}, csta.Party(ch.device), pbx.CauseNewCall)
 	}
+	d.distributed(c, ch)
 	cause := c.cause
 	if cause == "" {
 		cause = pbx.CauseNewCall
 	}
+	d.reached(ch, cause)
 	d.calls.Delivered(ch.call, ch.party(), cause)
+}
+
+// reached tells that a call has left over a trunk: whoever is there has said that it proceeds, by ringing, by a tone or by an answer. A call that rings
+// at phones of this PBX, too, has not left.
+func (d *Driver) reached(ch *channel, cause csta.EventCause) {
+	if ch.own || forks(d.callOf(ch.call)) {
+		return
+	}
+	_, trunk, _ := strings.Cut(ch.name, "/")
+	if i := strings.LastIndexByte(trunk, '-'); i >= 0 {
+		trunk = trunk[:i]
+	}
+	d.calls.NetworkReached(ch.call, ch.party(), csta.Party(trunk), cause)
 }
 
 func (d *Driver) newstate(ch *channel, f ami.Fields) {
@@ -235,6 +253,9 @@ func (d *Driver) newstate(ch *channel, f ami.Fields) {
 	case ch.originated:
 		d.prompted(ch, c)
 	case ch.dialled:
+		d.distributed(c, ch)
+		d.leaveQueue(c) // of which AMI may tell after the phone has hung up again
+		d.reached(ch, pbx.CauseNewCall)
 		d.calls.Established(c.id, ch.party(), pbx.CauseNewCall)
 		d.added(ch)
 		if ch.onHold {
@@ -268,7 +289,7 @@ func (d *Driver) lookForApp(ch *channel) {
 		return
 	}
 	c := d.callOf(ch.call)
-	if len(c.members) > 1 || c.failed || c.lingering != nil || c.app != "" {
+	if len(c.members) > 1 || c.failed || c.lingering != nil || c.app != "" || c.queue != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), helpTime)
@@ -301,7 +322,7 @@ func talks(application string) bool {
 // number that was dialled.
 func (d *Driver) appAnswers(ch *channel) {
 	c := d.callOf(ch.call)
-	if c.app != "" || !c.caller {
+	if c.app != "" || !c.caller || c.queue != nil {
 		return
 	}
 	d.moveOn(c)

@@ -50,9 +50,11 @@ type Driver struct {
 	moved        chan struct{}         // closed, and made anew, when a channel arrives where it was sent
 	features     map[string]features   // of watched lines, and those that were set
 	watched      map[string]bool
+	polled       string // the line that was looked up last by itself
 	lots         []lot
 	mail         map[string]mail // of watched lines
-	outOfService map[string]bool // of watched lines
+	away         map[string]bool // phones of watched lines, as devices
+	outOfService map[string]bool // watched lines
 
 	// What the PBX has; true until that is known.
 	parks, picks, voiceMail atomic.Bool
@@ -66,7 +68,7 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 		return nil, err
 	}
 	d := &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: make(chan struct{}, 1), making: map[string]*making{},
-		features: map[string]features{}, watched: map[string]bool{}, mail: map[string]mail{}, outOfService: map[string]bool{}, moved: make(chan struct{})}
+		features: map[string]features{}, watched: map[string]bool{}, mail: map[string]mail{}, away: map[string]bool{}, outOfService: map[string]bool{}, moved: make(chan struct{})}
 	d.parks.Store(true)
 	d.picks.Store(true)
 	d.voiceMail.Store(true)
@@ -104,7 +106,7 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.snapshotDevice)
 	csta.Handle(m, d.snapshotCall)
 	csta.Reports(m, &csta.ServiceInitiatedEvent{}, &csta.OriginatedEvent{}, &csta.DeliveredEvent{}, &csta.EstablishedEvent{},
-		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.QueuedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
+		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.QueuedEvent{}, &csta.NetworkReachedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
 		&csta.ConnectionClearedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{},
 		&csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{})
 	csta.ReportsIf(m, &csta.MessageWaitingEvent{}, d.hasVoiceMail)
@@ -161,7 +163,7 @@ func (d *Driver) serve(ctx context.Context, conn *ami.Conn, emit pbx.Emit) error
 			<-d.turn
 		case <-poll:
 			d.turn <- struct{}{}
-			d.pollFeatures(ctx)
+			d.pollFeatures(ctx, pollLines)
 			<-d.turn
 		}
 	}
@@ -313,11 +315,13 @@ func (d *Driver) line(ctx context.Context, device string) error {
 	if strings.Trim(device, letters+digits+"*#+_-.") != "" || !d.lines.match(device) {
 		return csta.Errorf(csta.Operation, "invalidDeviceID", "%q is not a line of this PBX", device)
 	}
-	state, err := d.ask(ctx, "DEVICE_STATE("+d.endpointOf(device)+")")
-	if err == nil && state == "INVALID" {
-		err = csta.Errorf(csta.Operation, "invalidDeviceID", "the PBX has no endpoint %s", d.endpointOf(device))
+	phones := d.devicesOf(device)
+	for _, phone := range phones {
+		if state, err := d.ask(ctx, "DEVICE_STATE("+phone+")"); err != nil || state != "INVALID" {
+			return err
+		}
 	}
-	return err
+	return csta.Errorf(csta.Operation, "invalidDeviceID", "the PBX has no endpoint %s", strings.Join(phones, " or "))
 }
 
 // ask reads a dialplan function that belongs to no channel.

@@ -13,7 +13,8 @@ func (d *Driver) gone(ch *channel, cause csta.EventCause) {
 	c := d.states[ch.call]
 	switch {
 	case c == nil:
-	case ch.dialled && !ch.up() && ch.outcome != "" && !c.room && d.lastTried(c, ch):
+	case d.memberGone(c, ch, cause):
+	case ch.dialled && !ch.declined && !ch.up() && ch.outcome != "" && !c.room && d.lastTried(c, ch):
 		// What becomes of it is up to the dialplan.
 		party, why := ch.party(), ch.outcome
 		ch.dialled = false

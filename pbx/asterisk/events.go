@@ -63,6 +63,10 @@ func (d *Driver) handle(e ami.Event) {
 		d.unparkedCall(f)
 	case "ParkedCallTimeOut":
 		d.parkedTooLong(f)
+	case "QueueCallerJoin":
+		d.queueJoined(f)
+	case "QueueCallerLeave":
+		d.queueLeft(f)
 	default:
 		if ch := d.channels[f.Get("Uniqueid")]; ch != nil {
 			d.handleChannel(e.Name, ch, f)
@@ -215,6 +219,9 @@ func (d *Driver) userEvent(f ami.Fields) {
 	case "RCCDiverted":
 		d.diverted(c, extension, strings.Clone(f.Get("To")), forwardCause(f.Get("Reason")))
 	case "RCCRefused":
+		if c.queue != nil {
+			return // the queue tries another member, or later
+		}
 		d.settle(c)
 		d.failAt(c, d.partyOf(extension), causeDND)
 	case "RCCLeft":
@@ -283,7 +290,11 @@ func (d *Driver) attendedTransfer(f ami.Fields) {
 	if second.call != first.call && second.call != "" {
 		j.Secondary = second.call
 	}
-	j.To = shownOf(d.consulted(second, d.channels[f.Get("TransfereeUniqueid")], second.call))
+	to := d.consulted(second, d.channels[f.Get("TransfereeUniqueid")], second.call)
+	j.To = shownOf(to)
+	if c := d.states[second.call]; to == nil && c != nil && c.queue != nil {
+		j.To = c.queue.party(d).Shown()
+	}
 	d.joined(j, first, second)
 }
 
@@ -319,6 +330,9 @@ func (d *Driver) joined(j pbx.Joining, own ...*channel) {
 	if c := d.states[j.Secondary]; c != nil {
 		for ch := range c.members {
 			d.enter(ch, j.Result)
+		}
+		if c.queue != nil {
+			d.callOf(j.Result).queue = c.queue
 		}
 		delete(d.states, j.Secondary)
 	}

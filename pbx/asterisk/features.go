@@ -76,60 +76,75 @@ func (d *Driver) read(ctx context.Context, family, key string) (string, error) {
 	return strings.Clone(found[0].Get("Val")), nil
 }
 
+// pollLines is how many lines are looked up at a time where each has to be asked for by itself.
+const pollLines = 100
+
 // pollFeatures finds out what has changed at the watched lines without an
-// event: AstDB has none.
-func (d *Driver) pollFeatures(ctx context.Context) {
+// event: AstDB has none. Where the PBX has no DBGetTree (before Asterisk 20) it does so for oneByOne lines, and goes on with the next ones when it is called again.
+func (d *Driver) pollFeatures(ctx context.Context, oneByOne int) {
 	if d.conn == nil || len(d.watched) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, helpTime)
 	defer cancel()
-	all, err := d.lookAll(ctx)
+	found, err := d.lookAtTrees(ctx)
+	if refused(err) {
+		found, err = d.lookAtNext(ctx, oneByOne)
+	}
 	if err != nil {
 		d.log.Debug("forwarding and do-not-disturb not read", "error", err)
-		return
 	}
-	for _, line := range slices.Sorted(maps.Keys(d.watched)) {
-		d.learn(line, all[line])
+	for _, line := range slices.Sorted(maps.Keys(found)) {
+		d.learn(line, found[line])
 	}
 }
 
-// lookAll reads the features of all watched lines: by family, or line by line
-// where the PBX has no DBGetTree (before Asterisk 20).
-func (d *Driver) lookAll(ctx context.Context) (map[string]features, error) {
+// lookAtTrees reads the features of all watched lines, by a question for each family.
+func (d *Driver) lookAtTrees(ctx context.Context) (map[string]features, error) {
 	all := map[string]features{}
-	var failed error
-	tree := func(family string, set func(f *features, value string)) {
-		if failed != nil {
-			return
-		}
-		var items []ami.Event
-		items, failed = d.conn.List(ctx, ami.NewAction("DBGetTree", "Family", family))
+	for line := range d.watched {
+		all[line] = features{}
+	}
+	tree := func(family string, set func(f *features, value string)) error {
+		items, err := d.conn.List(ctx, ami.NewAction("DBGetTree", "Family", family))
 		for _, e := range items {
 			line, ok := strings.CutPrefix(e.Get("Key"), "/"+family+"/")
 			if ok && d.watched[line] {
 				f := all[line]
 				set(&f, strings.Clone(e.Get("Val")))
-				all[line] = f
+				all[strings.Clone(line)] = f
 			}
 		}
+		return err
 	}
-	tree(d.dnd, func(f *features, value string) { f.dnd = value != "" })
+	err := tree(d.dnd, func(f *features, value string) { f.dnd = value != "" })
 	for i := range forwardings {
-		tree(d.family(i), func(f *features, value string) { f.forward[i] = value })
-	}
-	var refused *ami.Error
-	if !errors.As(failed, &refused) {
-		return all, failed
-	}
-	for line := range d.watched {
-		f, err := d.look(ctx, line)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = tree(d.family(i), func(f *features, value string) { f.forward[i] = value })
 		}
-		all[line] = f
+	}
+	if err != nil {
+		return nil, err
 	}
 	return all, nil
+}
+
+// lookAtNext reads the features of the watched lines whose turn it is, by four questions each.
+func (d *Driver) lookAtNext(ctx context.Context, n int) (map[string]features, error) {
+	some, lines := map[string]features{}, d.watchedLines()
+	at, was := slices.BinarySearch(lines, d.polled)
+	if was {
+		at++
+	}
+	for i := range min(n, len(lines)) {
+		line := lines[(at+i)%len(lines)]
+		f, err := d.look(ctx, line)
+		if err != nil {
+			return some, err
+		}
+		some[line], d.polled = f, line
+	}
+	return some, nil
 }
 
 // featureCode takes note of a change that the dialplan tells of.

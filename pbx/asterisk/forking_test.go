@@ -93,4 +93,11 @@ func TestForking(t *testing.T) {
 	carol.Hangup()
 	desk.Wait("ended")
 	b.idle()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.seen {
+		if _, left := r.msg.(*csta.NetworkReachedEvent); left {
+			t.Errorf("a call that rings here, too, is told to have left: %s %s", r.device, line(r.msg))
+		}
+	}
 }

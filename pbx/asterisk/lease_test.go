@@ -8,6 +8,7 @@ import (
 
 	"rccgw/csta"
 	"rccgw/pbx"
+	"rccgw/pbx/asterisk/ami"
 )
 
 // A process that may not act for the PBX any more writes nothing there, neither for
@@ -17,11 +18,12 @@ func TestNoLease(t *testing.T) {
 	var written, lost atomic.Int32
 	s := defaults()
 	s.Secret = "secret"
-	s.Address = fakeAMI(t, "", func(action string) {
-		switch action {
+	s.Address = fakeAMI(t, "", func(action ami.Fields) string {
+		switch action.Get("Action") {
 		case "Originate", "Setvar", "DBPut", "DBDel", "Hangup", "Redirect":
 			written.Add(1)
 		}
+		return ""
 	})
 	d, err := New(s, testLog(t))
 	if err != nil {

@@ -91,9 +91,13 @@ func (d *Driver) originate(ctx context.Context, line, id, number string, auto bo
 
 // call has the PBX call the line's phone and, when that answers, send it to the extension. The number is what it shows.
 func (d *Driver) call(ctx context.Context, line, id, number string, auto bool, dialplan, exten string, more ...string) (*making, error) {
+	phone, err := d.phoneOf(ctx, line)
+	if err != nil {
+		return nil, err
+	}
 	m := &making{number: number, done: make(chan struct{})}
 	// What became of it is told by an event with the ActionID, and not always with the ChannelId.
-	pairs := []string{"ActionID", id, "Channel", d.endpointOf(line), "ChannelId", id, "Context", dialplan, "Exten", exten, "Priority", "1",
+	pairs := []string{"ActionID", id, "Channel", phone, "ChannelId", id, "Context", dialplan, "Exten", exten, "Priority", "1",
 		"Async", "true", "Timeout", strconv.FormatInt(d.ringTime.Milliseconds(), 10),
 		// The phone shows whom it is about to call.
 		"Variable", "CONNECTEDLINE(num,i)=" + number, "Variable", "RCC_CALLED=" + number}
@@ -166,7 +170,13 @@ func (d *Driver) clearConnection(ctx context.Context, req *csta.ClearConnection)
 		case ch.call != id.CallID && h != nil && (ch.call != "" || len(ch.holds) > 1):
 			ch = h.peer // the leg is in another call, or needed for one: only the held party goes
 		}
-		ch.dialled = ch.dialled && ch.up() // that it stops ringing is no failure of the call
+		ch.declined = ch.dialled && !ch.up()
+		for _, o := range d.states[id.CallID].parties() {
+			if o != ch && ch.declined && o.device == ch.device && !o.calls && !o.up() {
+				o.declined = true
+				d.drop(o) // another phone of the line, which rings or is about to
+			}
+		}
 		return d.do(ctx, csta.StateIncompatibility, "noConnectionToClear", "Hangup", "Channel", ch.name, "Cause", "16")
 	}, id)
 	if err != nil {

@@ -46,7 +46,11 @@ func TestOutside(t *testing.T) {
 	alice, bob, trunk := b.Baresip(t, "1001"), b.Baresip(t, "1002"), b.Trunk(t)
 	alice.Dial("96135550100")
 	trunk.Wait("incoming 1001")
+	left := wait[*csta.NetworkReachedEvent](b, "1001")
 	d := wait[*csta.DeliveredEvent](b, "1001")
+	if left.OutboundConnection != d.Connection || left.NetworkInterfaceUsed.String() != "trunk" || left.CalledDevice.String() != "96135550100" || left.Cause != "newCall" {
+		t.Errorf("%+v", left)
+	}
 	if d.AlertingDevice.String() != "96135550100" || !d.AlertingDevice.DeviceIdentifier.External || !d.AlertingDevice.DeviceIdentifier.Dialled || d.Connection.DeviceID.ID == "96135550100" {
 		t.Errorf("%+v", d)
 	}

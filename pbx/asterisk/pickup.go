@@ -220,7 +220,7 @@ func (d *Driver) ringsIn(ctx context.Context, groups map[string]bool, line strin
 // groupsOf reads the groups of a line's endpoint, numbered and named.
 func (d *Driver) groupsOf(ctx context.Context, line, kind string) (map[string]bool, error) {
 	groups := map[string]bool{}
-	endpoint := d.endpointPrefix + line + d.endpointSuffix
+	endpoint := d.endpoints[0].of(line)
 	for _, parameter := range []string{kind, "named_" + kind} {
 		text, err := d.ask(ctx, "PJSIP_ENDPOINT("+endpoint+","+parameter+")")
 		if err != nil {

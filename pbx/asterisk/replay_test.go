@@ -14,6 +14,7 @@ import (
 
 	"rccgw/csta"
 	"rccgw/pbx"
+	"rccgw/pbx/asterisk/ami"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -88,8 +89,8 @@ func replay(t *testing.T, file string) string {
 
 // fakeAMI is a manager interface that has no channels at first and agrees to
 // everything. After the snapshot it writes the script. asked, if it is not nil, is
-// told each action.
-func fakeAMI(t *testing.T, script string, asked func(action string)) string {
+// told each action, and may answer it itself.
+func fakeAMI(t *testing.T, script string, asked func(action ami.Fields) (answer string)) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -107,29 +108,31 @@ func fakeAMI(t *testing.T, script string, asked func(action string)) string {
 		defer conn.Close()
 		fmt.Fprint(conn, "Asterisk Call Manager/11.0.0\r\n")
 		in := bufio.NewScanner(conn)
-		action, id := "", ""
+		var action ami.Fields
 		for in.Scan() {
-			key, value, _ := strings.Cut(in.Text(), ": ")
-			switch key {
-			case "Action":
-				action = value
-			case "ActionID":
-				id = value
-			case "":
-				if asked != nil {
-					asked(action)
-				}
-				switch action {
-				case "Parkinglots", "ParkedCalls":
-					fmt.Fprintf(conn, "Response: Error\r\nActionID: %s\r\nMessage: Invalid/unknown command\r\n\r\n", id)
-				case "Status":
-					fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nEventList: start\r\n\r\n", id)
-					fmt.Fprintf(conn, "Event: StatusComplete\r\nActionID: %s\r\nEventList: Complete\r\n\r\n%s", id, script)
-				default:
-					fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nChallenge: 1\r\n\r\n", id)
-				}
-				id = ""
+			if key, value, ok := strings.Cut(in.Text(), ": "); ok {
+				action = append(action, ami.Field{Key: key, Value: value})
+				continue
 			}
+			answer := ""
+			if asked != nil {
+				answer = asked(action)
+			}
+			id := action.Get("ActionID")
+			switch name := action.Get("Action"); {
+			case answer != "":
+				for message := range strings.SplitSeq(answer, "\n\n") {
+					fmt.Fprintf(conn, "%s\r\nActionID: %s\r\n\r\n", strings.ReplaceAll(message, "\n", "\r\n"), id)
+				}
+			case name == "Parkinglots", name == "ParkedCalls", name == "QueueStatus":
+				fmt.Fprintf(conn, "Response: Error\r\nActionID: %s\r\nMessage: Invalid/unknown command\r\n\r\n", id)
+			case name == "Status":
+				fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nEventList: start\r\n\r\n", id)
+				fmt.Fprintf(conn, "Event: StatusComplete\r\nActionID: %s\r\nEventList: Complete\r\n\r\n%s", id, script)
+			default:
+				fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nChallenge: 1\r\n\r\n", id)
+			}
+			action = nil
 		}
 	})
 	return l.Addr().String()

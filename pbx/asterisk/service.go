@@ -11,16 +11,29 @@ import (
 	"rccgw/pbx/asterisk/ami"
 )
 
-// Whether the phone of a watched line can be called: it is registered, and answers where Asterisk asks it (qualify_frequency).
+// Whether a phone of a watched line can be called: it is registered, and answers where Asterisk asks it (qualify_frequency).
 
 // away reports whether a device in that state cannot be called.
 func away(state string) bool { return state == "UNAVAILABLE" || state == "INVALID" }
 
-// learnService takes note of the state of a line's device, and tells when the line is out of service, or back.
-func (d *Driver) learnService(line, state string) {
-	out := away(state)
-	was := d.outOfService[line]
-	if out == was {
+// learnService takes note of the state of one of a line's devices.
+func (d *Driver) learnService(device, state string) {
+	if away(state) {
+		d.away[device] = true
+	} else {
+		delete(d.away, device)
+	}
+}
+
+// inService reports whether one of the line's phones can be called, as far as is known.
+func (d *Driver) inService(line string) bool {
+	return slices.ContainsFunc(d.devicesOf(line), func(device string) bool { return !d.away[device] })
+}
+
+// tellService tells when the line is out of service, since none of its phones is in it, or back.
+func (d *Driver) tellService(line string) {
+	out := !d.inService(line)
+	if out == d.outOfService[line] {
 		return
 	}
 	if out {
@@ -32,27 +45,29 @@ func (d *Driver) learnService(line, state string) {
 	}
 }
 
-// lookAtService reads the state of a line's device. One that nothing was told of counts as in service.
+// lookAtService reads the state of a line's devices.
 func (d *Driver) lookAtService(ctx context.Context, line string) error {
-	state, err := d.ask(ctx, "DEVICE_STATE("+d.endpointOf(line)+")")
-	if err == nil {
-		d.learnService(line, state)
+	for _, device := range d.devicesOf(line) {
+		state, err := d.ask(ctx, "DEVICE_STATE("+device+")")
+		if err != nil {
+			return err
+		}
+		d.learnService(device, state)
 	}
-	return err
+	return nil
 }
 
 // catchUpOnService finds out which watched lines are in service after a lost link. Those that are not are told again: who hears that the link
 // is back takes the line to be so, too.
 func (d *Driver) catchUpOnService(ctx context.Context) error {
 	for _, line := range d.watchedLines() {
-		state, err := d.ask(ctx, "DEVICE_STATE("+d.endpointOf(line)+")")
-		if err != nil {
-			return fmt.Errorf("state of the phone of %s: %w", line, err)
+		if err := d.lookAtService(ctx, line); err != nil {
+			return fmt.Errorf("state of the phones of %s: %w", line, err)
 		}
-		if away(state) {
+		if !d.inService(line) {
 			delete(d.outOfService, line)
 		}
-		d.learnService(line, state)
+		d.tellService(line)
 	}
 	return nil
 }
@@ -61,7 +76,8 @@ func (d *Driver) catchUpOnService(ctx context.Context) error {
 func (d *Driver) deviceState(f ami.Fields) {
 	technology, endpoint, _ := strings.Cut(f.Get("Device"), "/")
 	if line, ok := d.lineOf(technology, endpoint); ok && d.watched[line] {
-		d.learnService(strings.Clone(line), f.Get("State"))
+		d.learnService(strings.Clone(f.Get("Device")), f.Get("State"))
+		d.tellService(strings.Clone(line))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ type Settings struct {
 	ConferenceContext string `split_words:"true" default:"rcc-conference" desc:"dialplan context in which the parties of a conference meet"`
 	PickupContext     string `split_words:"true" default:"rcc-pickup" desc:"dialplan context by which a phone picks up a call that rings at another"`
 	Technology        string `split_words:"true" default:"PJSIP" desc:"channel technology of the phones"`
-	Endpoint          string `split_words:"true" default:"{line}" desc:"name of a line's endpoint, such as phone-{line}"`
+	Endpoint          string `split_words:"true" default:"{line}" desc:"name of a line's endpoint, such as phone-{line}; of a line with several phones all of them: {line},{line}-soft"`
 	Endpoints         string `split_words:"true" default:"X." desc:"lines whose endpoints are phones: 1001-1099, 20XX, X. for all digits, *; any other endpoint is a trunk"`
 	TalkEvent         string `split_words:"true" desc:"lines whose phones honour NOTIFY talk and hold; read the warning in pbx/asterisk/README.md"`
 	AutoAnswer        string `split_words:"true" desc:"lines whose phones answer by themselves when the header below asks for it"`
@@ -34,7 +35,7 @@ type Settings struct {
 	ForwardFamily     string `split_words:"true" desc:"family of forwarding at once, where it is another"`
 	BusyFamily        string `split_words:"true" desc:"family of forwarding when busy, where it is another"`
 	NoAnswerFamily    string `split_words:"true" desc:"family of forwarding without an answer, where it is another"`
-	PollInterval      string `split_words:"true" default:"5s" desc:"how often forwarding and do-not-disturb of watched lines are looked up; 0: never"`
+	PollInterval      string `split_words:"true" default:"2s" desc:"how often forwarding and do-not-disturb of watched lines are looked up; 0: never"`
 }
 
 // config is what the settings say.
@@ -43,12 +44,17 @@ type config struct {
 	context, holdContext, consultContext string
 	conferenceContext, pickupContext     string
 	technology                           string
-	endpointPrefix, endpointSuffix       string
+	endpoints                            []naming
 	lines, talk, autoAnswer              patterns
 	autoAnswerVariable                   string
 	ringTime, poll                       time.Duration
 	dnd, forward, busy, noAnswer, dndOn  string
 }
+
+// A naming is how endpoints are named after their lines.
+type naming struct{ prefix, suffix string }
+
+func (n naming) of(line string) string { return n.prefix + line + n.suffix }
 
 // Check returns all mistakes, a line each, beginning with the variable's name
 // without prefix. No line shows a secret.
@@ -98,10 +104,18 @@ func (s Settings) config() (config, error) {
 	word("CONFERENCE_CONTEXT", s.ConferenceContext)
 	word("PICKUP_CONTEXT", s.PickupContext)
 	word("TECHNOLOGY", s.Technology)
-	if c.endpointPrefix, c.endpointSuffix, ok = strings.Cut(s.Endpoint, "{line}"); !ok {
-		m.add("ENDPOINT", s.Endpoint, "has no {line} in it")
-	} else if strings.Trim(c.endpointPrefix+c.endpointSuffix, letters+digits+"_-.") != "" {
-		m.add("ENDPOINT", s.Endpoint, "not letters, digits, -, _ and . around {line}")
+	for name := range strings.SplitSeq(s.Endpoint, ",") {
+		var n naming
+		n.prefix, n.suffix, ok = strings.Cut(strings.TrimSpace(name), "{line}")
+		switch {
+		case !ok:
+			m.add("ENDPOINT", s.Endpoint, "%q has no {line} in it", name)
+		case strings.Trim(n.prefix+n.suffix, letters+digits+"_-.") != "":
+			m.add("ENDPOINT", s.Endpoint, "%q is not letters, digits, -, _ and . around {line}", name)
+		case slices.Contains(c.endpoints, n):
+			m.add("ENDPOINT", s.Endpoint, "%q is there twice", name)
+		}
+		c.endpoints = append(c.endpoints, n)
 	}
 	lines := func(variable, value string) patterns {
 		p, err := parsePatterns(value)

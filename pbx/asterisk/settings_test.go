@@ -39,6 +39,8 @@ func TestSettings(t *testing.T) {
 		{"TECHNOLOGY", func(s *Settings) { s.Technology = "PJSIP/1001" }},
 		{"ENDPOINT", func(s *Settings) { s.Endpoint = "phone" }},
 		{"ENDPOINT", func(s *Settings) { s.Endpoint = "a&{line}" }},
+		{"ENDPOINT", func(s *Settings) { s.Endpoint = "{line}," }},
+		{"ENDPOINT", func(s *Settings) { s.Endpoint = "{line},soft-{line}, {line}" }},
 		{"ENDPOINTS", func(s *Settings) { s.Endpoints = "" }},
 		{"ENDPOINTS", func(s *Settings) { s.Endpoints = "1001-99" }},
 		{"TALK_EVENT", func(s *Settings) { s.TalkEvent = "10 01,x" }},
@@ -120,7 +122,7 @@ func TestEndpoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := d.endpointOf("1001"); got != "PJSIP/phone-1001-a" {
+	if got := d.devicesOf("1001"); len(got) != 1 || got[0] != "PJSIP/phone-1001-a" {
 		t.Error(got)
 	}
 	for name, want := range map[string]string{"PJSIP/phone-1001-a-00000001": "1001", "PJSIP/phone-2001-a-00000001": "", "SIP/phone-1001-a-00000001": "",

@@ -48,7 +48,7 @@ func (d *Driver) takeStock(ctx context.Context, conn *ami.Conn, emit pbx.Emit) (
 	for _, id := range slices.Sorted(maps.Keys(d.states)) {
 		d.sweep(id, pbx.CauseNormal)
 	}
-	d.pollFeatures(ctx)
+	d.pollFeatures(ctx, len(d.watched))
 	if err := errors.Join(d.findVoiceMail(ctx), d.catchUpOnMail(ctx), d.catchUpOnService(ctx)); err != nil {
 		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
 	}
@@ -98,7 +98,7 @@ func (d *Driver) build(ctx context.Context, found []ami.Event) ([]pbx.Call, erro
 		ch.state, _ = strconv.Atoi(f.Get("ChannelState"))
 		ch.marked = it.vars["RCC_CALL"]
 		d.bridged(ch, f.Get("BridgeID"))
-		ch.dialled = f.Get("Application") == "AppDial"
+		ch.dialled = f.Get("Application") == "AppDial" || f.Get("Application") == "AppQueue"
 		ch.originated = f.Get("Application") == "AppDial2"
 		if !ch.own && !ch.local && !ch.dialled {
 			ch.number = callerNumber(f.Get("CallerIDNum"), it.vars["CALLERID(pres)"])
@@ -128,6 +128,9 @@ func (d *Driver) build(ctx context.Context, found []ami.Event) ([]pbx.Call, erro
 	}
 	if err == nil {
 		err = d.findParked(ctx)
+	}
+	if err == nil {
+		err = d.findQueues(ctx, items)
 	}
 	for _, it := range items {
 		if it.bridge != "" && !it.local {
@@ -192,7 +195,7 @@ func (d *Driver) found(c *callState, items map[string]*item) pbx.Call {
 	members := slices.SortedFunc(maps.Keys(c.members), func(a, b *channel) int { return strings.Compare(a.id, b.id) })
 	for _, ch := range members {
 		it := items[ch.id]
-		if it.f.Get("Application") == "Dial" && (dialler == nil || ch.local) {
+		if app := it.f.Get("Application"); (app == "Dial" || app == "Queue") && (dialler == nil || ch.local) {
 			dialler = ch
 		}
 		called := it.vars["RCC_CALLED"]
@@ -242,7 +245,14 @@ func (d *Driver) found(c *callState, items map[string]*item) pbx.Call {
 	if c.orbit != nil {
 		add(&call, c.orbit.party(), pbx.Queued)
 	}
-	if c.orbit == nil && len(members) == 1 && members[0].calls && members[0].up() && len(c.holds) == 0 && talks(items[members[0].id].f.Get("Application")) {
+	switch q := c.queue; {
+	case q == nil:
+	case q.waits:
+		add(&call, q.party(d), pbx.Queued)
+	default:
+		call.LastRedirected = csta.RedirectionDeviceID{NumberDialed: q.party(d).Number.DeviceIdentifier}
+	}
+	if c.orbit == nil && c.queue == nil && len(members) == 1 && members[0].calls && members[0].up() && len(c.holds) == 0 && talks(items[members[0].id].f.Get("Application")) {
 		c.app = "app-" + members[0].id
 		add(&call, pbx.Party{Device: c.app, Number: d.shown(c.target)}, pbx.Connected)
 	}

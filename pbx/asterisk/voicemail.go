@@ -31,7 +31,7 @@ type mail struct {
 
 // lookForMail reads a line's mailboxes, which are those that its endpoint is told of, and whether one has a new message.
 func (d *Driver) lookForMail(ctx context.Context, line string) (m mail, err error) {
-	boxes, err := d.ask(ctx, "PJSIP_ENDPOINT("+d.endpointPrefix+line+d.endpointSuffix+",mailboxes)")
+	boxes, err := d.ask(ctx, "PJSIP_ENDPOINT("+d.endpoints[0].of(line)+",mailboxes)")
 	if err != nil {
 		return m, err
 	}

@@ -36,6 +36,7 @@ func (d *Driver) monitorStart(ctx context.Context, req *csta.MonitorStart) (*cst
 	if err := d.lookAtService(ctx, line); err != nil {
 		return nil, err
 	}
+	d.tellService(line)
 	d.watched[line] = true
 	return &csta.MonitorStartResponse{MonitorCrossRefID: line}, nil
 }
@@ -56,5 +57,8 @@ func (d *Driver) monitorStop(ctx context.Context, req *csta.MonitorStop) (*csta.
 	delete(d.features, line)
 	delete(d.mail, line)
 	delete(d.outOfService, line)
+	for _, device := range d.devicesOf(line) {
+		delete(d.away, device)
+	}
 	return &csta.MonitorStopResponse{}, nil
 }

@@ -217,9 +217,6 @@ func (v *View) join(primary, secondary csta.ConnectionID, items []csta.Connectio
 			return fmt.Errorf("the new connections are of calls %s and %s", result, item.NewConnection.CallID)
 		}
 		result = item.NewConnection.CallID
-		if v.over[result] {
-			return fmt.Errorf("the line has left call %s", result)
-		}
 		if s, ok := v.calls[item.OldConnection.CallID][item.OldConnection.DeviceID.ID]; ok {
 			states[item.NewConnection.DeviceID.ID] = s
 		}
@@ -241,6 +238,7 @@ func (v *View) join(primary, secondary csta.ConnectionID, items []csta.Connectio
 	if local == pbx.Null {
 		return nil
 	}
+	delete(v.over, result) // who left it may come back, by a call to where it is parked
 	if _, ok := states[v.own]; !ok {
 		return fmt.Errorf("the line goes on as %s but is not among the new connections", local)
 	}

@@ -34,6 +34,11 @@ func TestView(t *testing.T) {
 	transferred := func(local csta.LocalConnectionState, items ...csta.ConnectionListItem) csta.Event {
 		return &csta.TransferedEvent{PrimaryOldCall: conn("c", "B"), TransferredConnections: items, LocalConnectionInfo: local}
 	}
+	second := &csta.OriginatedEvent{OriginatedConnection: conn("e", "A"), LocalConnectionInfo: pbx.Connected}
+	mine := item("c", "A")
+	mine.OldConnection = conn("e", "A")
+	back := &csta.TransferedEvent{PrimaryOldCall: conn("c", "#900"), SecondaryOldCall: conn("e", "#900"),
+		TransferredConnections: []csta.ConnectionListItem{mine, item("c", "B")}, LocalConnectionInfo: pbx.Connected}
 	for _, test := range []struct {
 		name   string
 		events []csta.Event
@@ -48,6 +53,7 @@ func TestView(t *testing.T) {
 		{"offered, then answered", []csta.Event{offered, answered}, ""},
 		{"through a network", []csta.Event{originated, reached, delivered, established}, ""},
 		{"parked, then retrieved", []csta.Event{rings, answered, parked, retrieved}, ""},
+		{"left, then retrieved where it is parked", []csta.Event{originated, cleared, second, back, held}, ""},
 		{"data", []csta.Event{originated, data, digits}, ""},
 		{"rings twice after an offer", []csta.Event{offered, rings, rings}, "goes from alerting to alerting"},
 		{"dialled after it was originated", []csta.Event{originated, dialled}, "goes from connected to initiated"},

@@ -48,6 +48,8 @@ type Options struct {
 	Extensions []string          // the phones, 10XX
 	PJSIP      map[string]string // further lines of the endpoint of an extension, and sections behind it
 	Dialplan   string            // further lines of the context in which the phones dial
+	Queues     string            // further sections of queues.conf
+	Contacts   int               // phones that may register for one extension; 0: one
 	NoSystem   bool              // the AMI user lacks the class system: no DBPut, no PJSIPNotify
 }
 
@@ -66,8 +68,9 @@ type conf struct {
 	Dir, Root, Modules          string
 	Load                        []string
 	SIPPort, TrunkPort, AMIPort int
-	SoftphonePort               int
-	User, Secret, Dialplan      string
+	SoftphonePort, Contacts     int
+	User, Secret                string
+	Dialplan, Queues            string
 	System                      bool
 	Phones                      []phone
 }
@@ -89,7 +92,7 @@ func Start(t testing.TB, o Options) *Asterisk {
 		Dir: dir, Root: filepath.Join(home, "root"),
 		SIPPort: freePort(t, "127.0.0.1"), TrunkPort: freePort(t, "127.0.0.2"), AMIPort: freePort(t, "127.0.0.1"),
 		SoftphonePort: freePort(t, "127.0.0.3"),
-		User:          a.User, Secret: a.Secret, Dialplan: o.Dialplan,
+		User:          a.User, Secret: a.Secret, Dialplan: o.Dialplan, Queues: o.Queues, Contacts: max(o.Contacts, 1),
 		System: !o.NoSystem,
 	}
 	if o.Extensions == nil {
@@ -378,5 +381,5 @@ res_musiconhold res_parking res_convert res_crypto res_http_websocket res_websoc
 res_manager_devicestate bridge_builtin_features bridge_builtin_interval_features bridge_holding bridge_native_rtp
 bridge_simple bridge_softmix codec_alaw codec_ulaw codec_gsm codec_resample codec_a_mu format_pcm format_wav format_gsm
 format_sln app_dial app_confbridge app_bridgewait app_playback app_echo app_stack app_verbose app_userevent app_db
-app_senddtmf app_read app_directed_pickup app_voicemail func_callerid func_channel func_db func_devstate func_logic func_math func_strings func_global func_timeout
+app_senddtmf app_read app_queue app_directed_pickup app_voicemail func_callerid func_channel func_db func_devstate func_logic func_math func_strings func_global func_timeout
 func_cut func_dialplan func_extstate func_hangupcause pbx_config`

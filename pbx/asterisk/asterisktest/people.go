@@ -21,6 +21,8 @@ const (
 	Orbit     = "701"
 	// PickupGroup is the group of all of them.
 	PickupGroup = "7"
+	// Queue is the number of a queue whose members are the third and the fourth phone.
+	Queue = "604"
 )
 
 // Bench are the options of the suite's bench: four phones and the impatient one.
@@ -43,7 +45,6 @@ var Lacks = map[pbxtest.Ability]string{
 	pbxtest.HandPress:      "Asterisk passes on what is pressed in a call of two, and does not tell",
 	pbxtest.HandConference: "the phones cannot mix voice",
 	pbxtest.HandPark:       "a phone parks by a transfer, which is told as that",
-	pbxtest.Queue:          "the dialplan has no queue",
 }
 
 // A Phone is one of those here.
@@ -62,6 +63,7 @@ func (a *Asterisk) Person(t testing.TB, u Phone) pbxtest.Person {
 	p := pbxtest.Person{
 		Lift: try("answer"), Dial: dial, Answer: try("answer"), HangUp: try("hangup"), Hold: try("hold"), Retrieve: try("resume"),
 		Join: func() error {
+			// The phone itself hears of an answer later than others do.
 			if err := a.bridged(t, u.Extension(), 2); err != nil {
 				return err
 			}
@@ -110,19 +112,19 @@ func (a *Asterisk) message(extension string, waits bool) error {
 	return os.WriteFile(filepath.Join(inbox, "msg0000.txt"), []byte("[message]\norigmailbox="+extension+"\n"), 0o600)
 }
 
-// bridged waits until so many calls of the extension are.
+// bridged waits until as many calls of the extension are.
 func (a *Asterisk) bridged(t testing.TB, extension string, calls int) error {
 	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
 	defer cancel()
 	for {
-		found := 0
+		n := 0
 		for line := range strings.Lines(a.CLI(t, "core show channels concise")) {
 			fields := strings.Split(strings.TrimSpace(line), "!")
 			if strings.HasPrefix(line, "PJSIP/"+extension+"-") && len(fields) > 12 && fields[12] != "" {
-				found++
+				n++
 			}
 		}
-		if found >= calls {
+		if n >= calls {
 			return nil
 		}
 		select {
