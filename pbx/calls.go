@@ -265,11 +265,27 @@ func (m *Calls) delivered(call string, at Party, cause csta.EventCause) {
 	})
 }
 
+// Named records what the PBX calls a party that is in the call, where that was
+// learned after the party was reported. There is no event of it; later ones have
+// the name.
+func (m *Calls) Named(call, device, name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, conn := m.lookup(call, device); conn != nil {
+		conn.Name = name
+	}
+}
+
 // calling and called never leave a required element empty. A caller that
 // withholds its number does so from others.
 func (c *Call) calling(to Connection) csta.ExtendedDeviceID {
 	if c.from == to.Device && bool(c.Calling.Restricted) {
 		return csta.Party(to.Device)
+	}
+	if conn := c.find(c.from); conn != nil && conn.Name != "" {
+		if shown := conn.Shown(); sameParty(shown, c.Calling) {
+			c.Calling.Name = shown.Name
+		}
 	}
 	return orNotKnown(c.Calling)
 }

@@ -71,6 +71,24 @@ func TestNames(t *testing.T) {
 	check("A Diverted divertingDevice="+long+" callingDevice=Ann calledDevice="+long, "B Diverted divertingDevice="+long+" callingDevice=Ann calledDevice="+long)
 }
 
+// A name may be learned when the party is in the call already.
+func TestNamed(t *testing.T) {
+	m := NewCalls()
+	told := named(m)
+	m.Originated("c1", own("A"), csta.Party("B"), CauseNewCall)
+	m.Named("c1", "A", "Ann")
+	m.Named("c1", "C", "Carol")
+	m.Named("c2", "A", "Carol")
+	m.Delivered("c1", own("B"), CauseNewCall)
+	m.Named("c1", "B", "Bob")
+	m.Established("c1", own("B"), CauseNewCall)
+	want := []string{"A Originated", "A Delivered callingDevice=Ann", "B Delivered callingDevice=Ann",
+		"A Established answeringDevice=Bob callingDevice=Ann calledDevice=Bob", "B Established answeringDevice=Bob callingDevice=Ann calledDevice=Bob"}
+	if d := cmp.Diff(want, *told); d != "" {
+		t.Errorf("(-want +told)\n%s", d)
+	}
+}
+
 // Who withholds the number withholds the name, but not from the own device; a
 // name goes with its number.
 func TestNamesWithheld(t *testing.T) {
