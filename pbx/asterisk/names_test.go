@@ -46,6 +46,7 @@ func TestNamesOfLines(t *testing.T) {
 	b.run(settings(b.Asterisk))
 	d = wait[*csta.DeliveredEvent](b, "1002")
 	names("withheld and found", []csta.ExtendedDeviceID{d.CallingDevice, d.CalledDevice}, "", "Phone 1002")
+	carol.Wait("ringing")
 	carol.Hangup()
 	bob.Wait("ended")
 	b.idle()
