@@ -11,7 +11,7 @@ import (
 )
 
 // named is what devices are told of names, an event a line: "A Delivered callingDevice=Ann …".
-func named(m *Calls) *[]string {
+func named(t *testing.T, m *Calls) *[]string {
 	lines := &[]string{}
 	m.SetEmit(func(device string, msg csta.Message) {
 		words := []string{device, strings.TrimSuffix(csta.Name(msg), "Event")}
@@ -21,6 +21,9 @@ func named(m *Calls) *[]string {
 		v := reflect.ValueOf(msg).Elem()
 		for i := range v.NumField() {
 			if party, ok := v.Field(i).Addr().Interface().(*csta.ExtendedDeviceID); ok {
+				if party.Restricted && party.Name != "" {
+					t.Errorf("%s: who is restricted has the name %q", csta.Name(msg), party.Name)
+				}
 				party.Name = "spoilt"
 			}
 		}
@@ -39,7 +42,7 @@ var (
 func TestNames(t *testing.T) {
 	long := "Bob" + strings.Repeat("b", 125)
 	m := NewCalls()
-	told := named(m)
+	told := named(t, m)
 	check := func(want ...string) {
 		t.Helper()
 		if d := cmp.Diff(want, *told); d != "" {
@@ -74,7 +77,7 @@ func TestNames(t *testing.T) {
 // A name may be learned when the party is in the call already.
 func TestNamed(t *testing.T) {
 	m := NewCalls()
-	told := named(m)
+	told := named(t, m)
 	m.Originated("c1", own("A"), csta.Party("B"), CauseNewCall)
 	m.Named("c1", "A", "Ann")
 	m.Named("c1", "C", "Carol")
@@ -93,7 +96,7 @@ func TestNamed(t *testing.T) {
 // name goes with its number.
 func TestNamesWithheld(t *testing.T) {
 	m := NewCalls()
-	told := named(m)
+	told := named(t, m)
 	secret := ann
 	secret.Number = csta.Restricted()
 	secret.Number.Name = "Ann"
@@ -105,13 +108,24 @@ func TestNamesWithheld(t *testing.T) {
 		t.Errorf("(-want +told)\n%s", d)
 	}
 	*told = nil
+	// A number from outside may be that of a line.
+	same := carol
+	same.Number = csta.ExtendedDeviceID{DeviceIdentifier: csta.DeviceID{ID: "B", External: true}}
+	m.Originated("c3", same, csta.Party("B"), CauseNewCall)
+	m.Delivered("c3", own("B"), CauseNewCall)
+	m.Ended("c3", CauseNormal)
+	want = []string{"B Delivered callingDevice=Carol", "B ConnectionCleared releasingDevice=Carol", "B ConnectionCleared"}
+	if d := cmp.Diff(want, *told); d != "" {
+		t.Errorf("(-want +told)\n%s", d)
+	}
+	*told = nil
 	m.Originated("c2", carol, csta.Party("B"), CauseNewCall)
 	m.Delivered("c2", own("B"), CauseNewCall)
 	other := carol
-	other.Number, other.Name = csta.Party("6135550199"), ""
+	other.Number, other.Name = csta.Party("6135550199"), "Dave"
 	m.Held("c2", "T1", CauseNormal)
 	m.Failed("c2", other, "busy")
-	want = []string{"B Delivered callingDevice=Carol", "B Held holdingDevice=Carol", "B Failed callingDevice=Carol"}
+	want = []string{"B Delivered callingDevice=Carol", "B Held holdingDevice=Carol", "B Failed failingDevice=Dave callingDevice=Carol"}
 	if d := cmp.Diff(want, *told); d != "" {
 		t.Errorf("(-want +told)\n%s", d)
 	}

@@ -32,7 +32,7 @@ func (d *Driver) takeStock(ctx context.Context, conn *esl.Conn, emit pbx.Emit) e
 	for _, f := range found {
 		ch := d.newChannel(f, "")
 		if was := before[f.uuid]; was != nil {
-			ch.call, ch.number, ch.name, ch.marked, ch.quiet, ch.left, ch.leads = was.call, was.number, was.name, was.marked, was.quiet, was.left, was.leads
+			ch.call, ch.number, ch.marked, ch.quiet, ch.left, ch.leads = was.call, was.number, was.marked, was.quiet, was.left, was.leads
 		} else if err := d.recall(ctx, conn, ch); err != nil {
 			return err
 		}
