@@ -59,11 +59,15 @@ func (d digits) message(m csta.Message, o own) {
 		default:
 			return
 		}
-		if r.Number == "" {
-			n.Withhold(r.Kind == digitmod.Restricted)
-			return
+		switch restricted := r.Kind == digitmod.Restricted; {
+		case r.Number == "":
+			n.Withhold(restricted)
+		case restricted: // the number is a text, and there is no name
+			n.Withhold(true)
+			n.Show(r.Number)
+		default:
+			n.ID.ID = r.Number
 		}
-		n.ID.ID = r.Number
 	})
 	if d.plan.Withheld(digitmod.Restricted).Number+d.plan.Withheld(digitmod.NotKnown).Number != "" {
 		csta.Withheld(m, d.show)

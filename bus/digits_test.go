@@ -84,6 +84,27 @@ incoming: [{length: 4, replacement: "1613592", addPlus: true}]
 	}
 }
 
+// Names are not translated, though they may look like numbers; a party whose
+// number the plan withholds has none.
+func TestDigitsLeaveNames(t *testing.T) {
+	plan, err := digitmod.Parse([]byte(`{ars: "9", restricted: nobody, notKnown: "000", incoming: [{length: 4, replacement: "1613592", addPlus: true}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	party := func(d csta.ExtendedDeviceID, name string) csta.ExtendedDeviceID {
+		d.Name = name
+		return d
+	}
+	ev := &csta.DeliveredEvent{AlertingDevice: party(csta.Party("5660"), "5660"), CallingDevice: party(csta.Party("anonymous"), "5661"), CalledDevice: party(csta.NotKnown(), "5662"),
+		AssociatedCallingDevice: party(csta.Restricted(), "5663"), NetworkCallingDevice: party(csta.ExtendedDeviceID{DeviceIdentifier: csta.DeviceID{ID: "95664", Dialled: true, External: true}}, "95664")}
+	digits{plan}.message(ev, own{line: "+16135925660", device: "5660"})
+	want := &csta.DeliveredEvent{AlertingDevice: party(csta.Party("+16135925660"), "5660"), CallingDevice: csta.Party("nobody"), CalledDevice: party(csta.Party("000"), "5662"),
+		AssociatedCallingDevice: csta.Party("nobody"), NetworkCallingDevice: party(csta.ExtendedDeviceID{DeviceIdentifier: csta.DeviceID{ID: "+16135925664", Dialled: true, External: true}}, "95664")}
+	if diff := cmp.Diff(want, ev); diff != "" {
+		t.Errorf("event (-want +got):\n%s", diff)
+	}
+}
+
 // That a call was not redirected is not a caller without number.
 func TestDigitsOfNoRedirection(t *testing.T) {
 	plan, err := digitmod.Parse([]byte(`{restricted: nobody, notKnown: nobody}`))

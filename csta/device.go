@@ -86,6 +86,12 @@ type ExtendedDeviceID struct {
 	DeviceIdentifier DeviceID `json:"deviceIdentifier,omitzero"`
 	NotKnown         Empty    `json:"notKnown,omitzero"`
 	Restricted       Empty    `json:"restricted,omitzero"`
+
+	// Name is what the PBX calls the party; empty where it has no name, and of a
+	// party that is restricted. It is text for people and no identity: two parties
+	// may have the same, and digit plans leave it alone. The schema has no element
+	// for it: JSON carries it, Encode and Decode do not. See DisplayName.
+	Name string `json:"name,omitempty" csta:"-"`
 }
 
 // Party returns the party that is the device inside the PBX.
@@ -99,7 +105,8 @@ func NotKnown() ExtendedDeviceID { return ExtendedDeviceID{NotKnown: true} }
 // Restricted is a party that withholds its number.
 func Restricted() ExtendedDeviceID { return ExtendedDeviceID{Restricted: true} }
 
-// IsZero reports whether nothing is said of the party.
+// IsZero reports whether nothing is said of the party. A name alone says
+// nothing: nobody is called by it.
 func (d ExtendedDeviceID) IsZero() bool {
 	return d.DeviceIdentifier.IsZero() && !bool(d.NotKnown) && !bool(d.Restricted)
 }

@@ -29,6 +29,8 @@ type Event interface {
 	// CrossRef points to the event's monitor cross reference. It is empty on
 	// the bus: monitors belong to the gateway, and each client has its own.
 	CrossRef() *string
+
+	extend() *CSTACommonArguments
 }
 
 // A Handler performs CSTA services. It is the one interface of the system: a
@@ -82,6 +84,18 @@ func (*Common) message() {}
 
 // Arguments returns the message's security and private data, nil if none.
 func (c *Common) Arguments() *CSTACommonArguments { return c.Extensions }
+
+func (c *Common) extend() *CSTACommonArguments {
+	if c.Extensions == nil {
+		c.Extensions = &CSTACommonArguments{}
+	}
+	return c.Extensions
+}
+
+// Extend returns the event's security and private data, to be changed in place.
+// Where there are none it adds them, empty: the caller puts something in, for an
+// empty element says nothing. The result belongs to the event.
+func Extend(ev Event) *CSTACommonArguments { return ev.extend() }
 
 // Monitored is what every event begins with: the monitor that reports it.
 type Monitored struct {

@@ -24,12 +24,17 @@ type Number struct {
 	// NotKnown and Restricted are the alternatives to ID, nil where the schema
 	// has none.
 	NotKnown, Restricted *Empty
+
+	name *string // of the party; nil where none can be
 }
 
 // Withhold replaces the number by restricted or notKnown. Where the schema has
-// neither, the number is left empty.
+// neither, the number is left empty. A party that is restricted has no name.
 func (n Number) Withhold(restricted bool) {
 	*n.ID = DeviceID{}
+	if restricted && n.name != nil {
+		*n.name = ""
+	}
 	switch {
 	case restricted && n.Restricted != nil:
 		*n.Restricted = true
@@ -38,9 +43,13 @@ func (n Number) Withhold(restricted bool) {
 	}
 }
 
-// Show gives a party that was withheld the number or the name.
+// Show gives a party that was withheld the text for its number. One that was
+// restricted has no name, whoever gave it one.
 func (n Number) Show(id string) {
 	*n.ID = Device(id)
+	if n.Restricted != nil && bool(*n.Restricted) && n.name != nil {
+		*n.name = ""
+	}
 	if n.NotKnown != nil {
 		*n.NotKnown = false
 	}
@@ -97,22 +106,22 @@ func walk(v reflect.Value, role Role, name string, number func(Number), connecti
 		return
 	case *ExtendedDeviceID:
 		if number != nil && role != "" && (x.DeviceIdentifier.ID != "" || bool(x.NotKnown) || bool(x.Restricted)) {
-			number(Number{role, name, &x.DeviceIdentifier, &x.NotKnown, &x.Restricted})
+			number(Number{role, name, &x.DeviceIdentifier, &x.NotKnown, &x.Restricted, &x.Name})
 		}
 		return
 	case *Endpoint:
 		if number != nil && role != "" && (x.DeviceID.ID != "" || bool(x.NotKnown) || bool(x.Restricted)) {
-			number(Number{role, name, &x.DeviceID, &x.NotKnown, &x.Restricted})
+			number(Number{role, name, &x.DeviceID, &x.NotKnown, &x.Restricted, nil})
 		}
 		return
 	case *AssociatedNID:
 		if number != nil && role != "" && (x.DeviceID.ID != "" || bool(x.NotKnown)) {
-			number(Number{role, name, &x.DeviceID, &x.NotKnown, nil})
+			number(Number{role, name, &x.DeviceID, &x.NotKnown, nil, nil})
 		}
 		return
 	case *RedirectionDeviceID:
 		if number != nil && role != "" && (x.NumberDialed.ID != "" || bool(x.NotKnown) || bool(x.Restricted)) {
-			number(Number{role, name, &x.NumberDialed, &x.NotKnown, &x.Restricted})
+			number(Number{role, name, &x.NumberDialed, &x.NotKnown, &x.Restricted, nil})
 		}
 		return
 	}

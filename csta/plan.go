@@ -15,6 +15,7 @@ import (
 // alias=x (another spelling to accept), since=6 (written from that edition on,
 // read in all), wrap6=x (from edition 6 on a list of elements x inside the named
 // element: we write one and read one). `number:"…"` is the Role of the number.
+// csta:"-" is a field that JSON alone has: no element of the schema.
 // A blank field with the tag `csta:"choice"` says that exactly one of the
 // struct's elements is present.
 type plan struct {
@@ -50,6 +51,7 @@ var (
 	typeFeatureList = reflect.TypeFor[FeatureList]()
 	typeEmpty       = reflect.TypeFor[Empty]()
 	typeConnection  = reflect.TypeFor[ConnectionID]()
+	typeExtended    = reflect.TypeFor[ExtendedDeviceID]()
 )
 
 // An enumeration is a string type whose values the schema lists.
@@ -81,7 +83,7 @@ func (p *plan) add(t reflect.Type, at []int) {
 			continue
 		}
 		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
-		if name == "" {
+		if name == "" || sf.Tag.Get("csta") == "-" {
 			continue
 		}
 		f := &field{name: name, index: index, typ: sf.Type, role: Role(sf.Tag.Get("number"))}

@@ -10,6 +10,7 @@ import (
 type Dialect struct {
 	Numbers NumberForm
 	Link    LinkNotice
+	Names   NameForm
 }
 
 // A NumberForm is how numbers are written that are not the client's own and

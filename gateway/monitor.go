@@ -237,5 +237,8 @@ func (s *Session) report(m *monitor, e waiting) {
 	*ev.CrossRef() = m.id
 	_, call := csta.LocalConnection(ev)
 	s.presentLocked(ev, e.device, m.written, call)
+	if s.dialect.Names == NamesAsPrivate {
+		addNames(ev)
+	}
 	s.send(ev)
 }

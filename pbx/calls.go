@@ -33,6 +33,11 @@ type Party struct {
 	Device string
 	// Number is what others are shown: the zero value means Device itself.
 	Number csta.ExtendedDeviceID
+	// Name is what the PBX calls the party, as it has it: of the user of a line,
+	// or as a trunk presents it. Empty means that the PBX has none, or not yet.
+	// Others are shown it by the party's number, with which it is withheld; a Name
+	// in Number does not count.
+	Name string
 	// Own says that the device is a line of this PBX: it sees events.
 	Own bool
 	// For is the own device that put the party here: who parked the call in
@@ -40,19 +45,24 @@ type Party struct {
 	For string
 }
 
-// Shown returns the party's number as others are shown it.
+// Shown returns the party's number, and its name, as others are shown it.
 func (p Party) Shown() csta.ExtendedDeviceID {
-	if p.Number.IsZero() {
-		return csta.Party(p.Device)
+	shown := p.Number
+	if shown.IsZero() {
+		shown = csta.Party(p.Device)
 	}
-	return p.Number
+	shown.Name = ""
+	if !shown.Restricted {
+		shown.Name = csta.DisplayName(p.Name)
+	}
+	return shown
 }
 
 // shownTo returns the party's number as an own device is shown it: who
 // withholds the number does so from others.
 func (p Party) shownTo(device string) csta.ExtendedDeviceID {
 	if p.Device == device && bool(p.Number.Restricted) {
-		return csta.Party(p.Device)
+		p.Number = csta.Party(p.Device)
 	}
 	return p.Shown()
 }
@@ -77,6 +87,19 @@ type Connection struct {
 	// Early says that the connection is in its state though it does not alert
 	// yet: it was offered the call, or the call reached the network.
 	Early bool
+}
+
+// learn takes in what is known of the party now.
+func (c *Connection) learn(p Party) {
+	if !p.Number.IsZero() {
+		if !sameParty(p.Number, c.Number) {
+			c.Name = "" // it was another's
+		}
+		c.Number = p.Number
+	}
+	if p.Name != "" {
+		c.Name = p.Name
+	}
 }
 
 // find returns the connection of the device, nil if it has none.
@@ -156,13 +179,11 @@ func (m *Calls) start(id string) *Call {
 }
 
 // enter puts the party into the call with the state, and reports whether that
-// changed anything. A party that is there keeps its number unless a better one
-// is known now.
+// changed anything. A party that is there keeps its number and its name unless
+// better ones are known now.
 func (m *Calls) enter(c *Call, p Party, state csta.LocalConnectionState) bool {
 	if conn := c.find(p.Device); conn != nil {
-		if !p.Number.IsZero() {
-			conn.Number = p.Number
-		}
+		conn.learn(p)
 		changed := conn.State != state || conn.Early
 		conn.State, conn.Early = state, false
 		return changed
@@ -244,16 +265,44 @@ func (m *Calls) delivered(call string, at Party, cause csta.EventCause) {
 	})
 }
 
+// Named records what the PBX calls a party that is in the call, where that was
+// learned after the party was reported. There is no event of it; later ones have
+// the name.
+func (m *Calls) Named(call, device, name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, conn := m.lookup(call, device); conn != nil {
+		conn.Name = name
+	}
+}
+
 // calling and called never leave a required element empty. A caller that
 // withholds its number does so from others.
 func (c *Call) calling(to Connection) csta.ExtendedDeviceID {
 	if c.from == to.Device && bool(c.Calling.Restricted) {
 		return csta.Party(to.Device)
 	}
+	if conn := c.find(c.from); conn != nil && conn.Name != "" {
+		if shown := conn.Shown(); sameParty(shown, c.Calling) {
+			c.Calling.Name = shown.Name
+		}
+	}
 	return orNotKnown(c.Calling)
 }
 
-func (c *Call) called() csta.ExtendedDeviceID { return orNotKnown(c.Called) }
+// called has the name of the party that was dialled, from when that is in the
+// call: who dials a number does not know whose it is.
+func (c *Call) called() csta.ExtendedDeviceID {
+	for _, conn := range c.Connections {
+		if conn.Name == "" || conn.Device == c.from {
+			continue
+		}
+		if shown := conn.Shown(); shown.DeviceIdentifier.ID != "" && sameParty(shown, c.Called) {
+			c.Called.Name = shown.Name
+		}
+	}
+	return orNotKnown(c.Called)
+}
 
 func orNotKnown(d csta.ExtendedDeviceID) csta.ExtendedDeviceID {
 	if d.IsZero() {

@@ -41,11 +41,11 @@ func (m *Calls) catchUp(n *Call) {
 		}
 	}
 	if !n.Calling.IsZero() {
-		c.Calling, c.from = n.Calling, n.from
+		c.Calling, c.from = keepName(n.Calling, c.Calling), n.from
 	}
 	c.Correlator = n.Correlator
 	if !n.Called.IsZero() {
-		c.Called = n.Called
+		c.Called = keepName(n.Called, c.Called)
 	}
 	if !n.LastRedirected.IsZero() {
 		c.LastRedirected = n.LastRedirected
@@ -108,15 +108,22 @@ func sameParty(a, b csta.ExtendedDeviceID) bool {
 	return a.DeviceIdentifier.ID == b.DeviceIdentifier.ID && a.NotKnown == b.NotKnown && a.Restricted == b.Restricted
 }
 
+// keepName returns the party as it was found, with the name that it had where it
+// was found without.
+func keepName(found, known csta.ExtendedDeviceID) csta.ExtendedDeviceID {
+	if found.Name == "" && found.DeviceIdentifier.ID != "" && sameParty(found, known) {
+		found.Name = known.Name
+	}
+	return found
+}
+
 // step reports what leads one connection to the state that it was found in.
 func (m *Calls) step(c *Call, conn Connection, originates bool) {
 	was, early := Null, false
 	if known := c.find(conn.Device); known != nil {
 		was, early = known.State, known.Early
 		known.Own = conn.Own
-		if !conn.Number.IsZero() {
-			known.Number = conn.Number
-		}
+		known.learn(conn.Party)
 	}
 	switch conn.State {
 	case Initiated:

@@ -85,7 +85,11 @@ func newOffice(t *testing.T, address func(*asterisktest.Asterisk) string) *offic
 // newOfficeWith starts an Asterisk with further lines of dialplan, for a gateway with the digit plan.
 func newOfficeWith(t *testing.T, dialplan, plan string) *office {
 	t.Helper()
-	a := asterisktest.Start(t, asterisktest.Options{Extensions: []string{"1001", "1002", "1003"}, Dialplan: dialplan})
+	return officeOn(t, asterisktest.Start(t, asterisktest.Options{Extensions: []string{"1001", "1002", "1003"}, Dialplan: dialplan}), plan)
+}
+
+// officeOn returns the settings of a gateway with the digit plan for an Asterisk that runs.
+func officeOn(t *testing.T, a *asterisktest.Asterisk, plan string) *office {
 	return &office{Asterisk: a, t: t, vars: []string{"RCC_PBX=office", "RCC_PBX_OFFICE_DRIVER=asterisk", "RCC_PBX_OFFICE_ADDRESS=" + a.Address(),
 		"RCC_PBX_OFFICE_USER=" + a.User, "RCC_PBX_OFFICE_SECRET=" + a.Secret, "RCC_PBX_OFFICE_LINES=1001-1003",
 		"RCC_PBX_OFFICE_DIGITS=" + plan, "RCC_PBX_OFFICE_POLL_INTERVAL=200ms"}}

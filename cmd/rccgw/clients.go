@@ -27,6 +27,7 @@ type treatment struct {
 	Errors  cstasip.ErrorStyle `yaml:"errors"`
 	Numbers gateway.NumberForm `yaml:"numbers"`
 	Link    gateway.LinkNotice `yaml:"link"`
+	Names   gateway.NameForm   `yaml:"names"`
 }
 
 // profiles are the families that are known. The first whose pattern matches is
@@ -66,7 +67,7 @@ func parseClients(text string, m *mistakes) clientTable {
 	d := yaml.NewDecoder(strings.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&table); err != nil {
-		m.add(variable, "", "not a list of {agent, peer, profile, errors, numbers, link}: %v", err)
+		m.add(variable, "", "not a list of {agent, peer, profile, errors, numbers, link, names}: %v", err)
 		return nil
 	}
 	for i := range table {
@@ -90,6 +91,7 @@ func parseClients(text string, m *mistakes) clientTable {
 		oneOf(m, i, "errors", r.Errors, cstasip.ErrorsInCSTA, cstasip.ErrorsInSIP)
 		oneOf(m, i, "numbers", r.Numbers, gateway.NumbersAsURIs, gateway.NumbersAsDigits)
 		oneOf(m, i, "link", r.Link, gateway.NoticeByDevice, gateway.NoticeBySystem, gateway.NoticeByBoth)
+		oneOf(m, i, "names", r.Names, gateway.NamesNone, gateway.NamesAsPrivate)
 	}
 	return table
 }
@@ -137,6 +139,9 @@ func (t clientTable) of(agent string, peer netip.Addr) (string, treatment) {
 	}
 	if own.Link == "" {
 		own.Link = p.Link
+	}
+	if own.Names == "" {
+		own.Names = p.Names
 	}
 	return p.name, own
 }

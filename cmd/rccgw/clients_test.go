@@ -18,7 +18,7 @@ func TestProfiles(t *testing.T) {
 	var m mistakes
 	table := parseClients(`
 - {agent: "Desk*", peer: 10.1.0.0/16, profile: sipe, numbers: digits}
-- {peer: 192.0.2.7, errors: sip}
+- {peer: 192.0.2.7, errors: sip, names: private}
 - {agent: "*sipe*", peer: 192.0.2.8, errors: csta, link: both}
 `, &m)
 	if m.list != nil {
@@ -39,7 +39,7 @@ func TestProfiles(t *testing.T) {
 		{"rccctl", "127.0.0.1", "generic", treatment{}},
 		{"desk console 3", "10.1.2.3", "sipe", treatment{Errors: cstasip.ErrorsInSIP, Numbers: gateway.NumbersAsDigits}},
 		{"desk console 3", "10.2.2.3", "generic", treatment{}},
-		{"UCCAPI/4.0", "::ffff:192.0.2.7", "lync", treatment{Errors: cstasip.ErrorsInSIP}},
+		{"UCCAPI/4.0", "::ffff:192.0.2.7", "lync", treatment{Errors: cstasip.ErrorsInSIP, Names: gateway.NamesAsPrivate}},
 		{"Purple/2 Sipe/1", "192.0.2.8", "sipe", treatment{Errors: cstasip.ErrorsInCSTA, Link: gateway.NoticeByBoth}},
 	} {
 		if name, got := table.of(c.agent, netip.MustParseAddr(c.peer)); name != c.profile || got != c.want {
@@ -50,12 +50,12 @@ func TestProfiles(t *testing.T) {
 
 // Every mistake in the rules is reported.
 func TestClientRuleMistakes(t *testing.T) {
-	_, err := load(environ(t, `RCC_SIP_CLIENTS=[{profile: sipe}, {agent: "[", errors: maybe}, {peer: nowhere, profile: skype}, {agent: x, numbers: roman, link: none}]`))
+	_, err := load(environ(t, `RCC_SIP_CLIENTS=[{profile: sipe}, {agent: "[", errors: maybe}, {peer: nowhere, profile: skype}, {agent: x, numbers: roman, link: none, names: all}]`))
 	if err == nil {
 		t.Fatal("accepted")
 	}
 	for _, want := range []string{"rule 1: neither agent nor peer", `"[": rule 2: agent`, `"maybe": rule 2: errors`, `"nowhere": rule 3: peer`,
-		`"skype": rule 3: profile`, `"roman": rule 4: numbers`, `"none": rule 4: link`} {
+		`"skype": rule 3: profile`, `"roman": rule 4: numbers`, `"none": rule 4: link`, `"all": rule 4: names`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
 		}
@@ -104,9 +104,9 @@ func TestProfilesTable(t *testing.T) {
 		t.Errorf("the example is not understood: %v", m.list)
 	}
 	var b strings.Builder
-	b.WriteString("| profile | User-Agent | errors | numbers | link |\n|---|---|---|---|---|\n")
+	b.WriteString("| profile | User-Agent | errors | numbers | link | names |\n|---|---|---|---|---|---|\n")
 	for _, p := range profiles {
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", p.name, strings.Join(p.agents, "`, `"), p.Errors, p.Numbers, p.Link)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s |\n", p.name, strings.Join(p.agents, "`, `"), p.Errors, p.Numbers, p.Link, p.Names)
 		if p.name != "generic" && !strings.Contains(string(text), "("+p.name+")") {
 			t.Errorf("docs/clients.md says nothing of %s", p.name)
 		}

@@ -41,7 +41,7 @@ type settings struct {
 	SIPMaxPeerDialogs     string `split_words:"true" default:"100000" desc:"dialogs that one address may have, the first 64 bits of an IPv6 address; more are refused with 503. A proxy is one address for all its clients"`
 	SIPMaxPeerConnections string `split_words:"true" default:"10000" desc:"TCP and TLS connections that it may have; more are closed at once"`
 	SIPMaxPeerRequests    string `split_words:"true" default:"10000" desc:"requests that it may send per second; more are refused with 503"`
-	SIPClients            string `split_words:"true" desc:"how clients are treated that want it other: YAML, a list of {agent, peer, profile, errors, numbers, link}; see docs/clients.md"`
+	SIPClients            string `split_words:"true" desc:"how clients are treated that want it other: YAML, a list of {agent, peer, profile, errors, numbers, link, names}; see docs/clients.md"`
 	SIPClientsFile        string `split_words:"true" desc:"path of a file with it"`
 	SIPPhoneContext       string `split_words:"true" desc:"phone-context of local numbers shown to clients whose line URI has none"`
 	SIPAuth               string `split_words:"true" desc:"who must show a password: off; register: who registers; all: who opens a dialog, too; empty: all where there are users, else off"`

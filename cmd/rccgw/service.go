@@ -217,7 +217,7 @@ func (s *service) listenSIP(ctx, serving context.Context, running *sync.WaitGrou
 		}
 		session, err := s.gateway.Open(ctx, gateway.Peer{
 			Line: d.Line, Users: []string{cstasip.User(d.To), cstasip.User(d.RequestURI)}, From: from, Lines: lines,
-			Dialect: gateway.Dialect{Numbers: t.Numbers, Link: t.Link},
+			Dialect: gateway.Dialect{Numbers: t.Numbers, Link: t.Link, Names: t.Names},
 			Send: func(m csta.Message) {
 				if err := d.Send(m); err != nil {
 					s.log.Debug("event not sent", "dialog", d.ID(), "error", err)

@@ -23,6 +23,11 @@ type channel struct {
 	device string                // deviceID in its calls: the line, or one made of the Uniqueid
 	own    bool                  // a line
 	number csta.ExtendedDeviceID // what others are shown; zero for a line
+	person string                // what others are shown as its name; empty if it has none, or not known yet
+
+	// endpoint is the name in the callerid of a line's endpoint. Whether others are shown it
+	// is known when Dial begins.
+	endpoint string
 
 	state      int             // AMI's ChannelState
 	call       string          // callID of the call that it is active in, empty if none
@@ -59,7 +64,7 @@ const (
 func (ch *channel) up() bool { return ch.state == stateUp }
 
 func (ch *channel) party() pbx.Party {
-	return pbx.Party{Device: ch.device, Number: ch.number, Own: ch.own}
+	return pbx.Party{Device: ch.device, Number: ch.number, Name: ch.person, Own: ch.own}
 }
 
 // A hold is one that the PBX makes for a phone: the peer waits with music, the

@@ -29,6 +29,9 @@ func (d *Driver) newchannel(f ami.Fields) {
 	ch := d.newChannel(id, f.Get("Channel"), linked)
 	d.enter(ch, strings.Clone(call))
 	ch.state, _ = strconv.Atoi(f.Get("ChannelState"))
+	if ch.own {
+		ch.endpoint = callerName(f.Get("CallerIDName"), "")
+	}
 	if m := d.making[id]; m != nil {
 		if m.into != nil {
 			d.enter(ch, m.into.call)
@@ -58,11 +61,11 @@ func (d *Driver) callerIs(ch *channel, called csta.ExtendedDeviceID, f ami.Field
 	}
 	c.caller = true
 	if !ch.own {
-		pres, ok := presentation(f)
+		pres, ok := presentation(f, "")
 		if !ok {
 			pres = d.get(ch, "CALLERID(pres)")
 		}
-		ch.number = callerNumber(f.Get("CallerIDNum"), pres)
+		ch.number, ch.person = callerNumber(f.Get("CallerIDNum"), pres), callerName(f.Get("CallerIDName"), pres)
 		called.DeviceIdentifier.Dialled = false // the trunk presents it
 	}
 	d.calls.Originated(c.id, ch.party(), called, pbx.CauseNewCall)
@@ -73,6 +76,7 @@ func (d *Driver) dialBegin(f ami.Fields) {
 	if dest == nil {
 		return
 	}
+	d.nameLine(dest, f, "Dest")
 	src := d.channels[f.Get("Uniqueid")]
 	if src == nil {
 		// Nobody dials: the PBX itself calls a phone that is to make a call.
@@ -92,6 +96,7 @@ func (d *Driver) dialBegin(f ami.Fields) {
 	if src.call == "" {
 		return // who dials has hung up meanwhile
 	}
+	d.nameLine(src, f, "")
 	c := d.callOf(src.call)
 	if !src.local {
 		if c.target == "" {
@@ -202,8 +207,9 @@ func (d *Driver) alert(ch *channel) {
 	if !c.caller {
 		// Somebody calls through wires inside the PBX, at whose other end the driver has seen nobody.
 		c.caller = true
-		number := callerNumber(d.get(ch, "CONNECTEDLINE(num)"), d.get(ch, "CONNECTEDLINE(pres)"))
-		d.calls.Originated(c.id, pbx.Party{Device: "caller-" + ch.id, Number: number}, csta.Party(ch.device), pbx.CauseNewCall)
+		pres := d.get(ch, "CONNECTEDLINE(pres)")
+		caller := pbx.Party{Device: "caller-" + ch.id, Number: callerNumber(d.get(ch, "CONNECTEDLINE(num)"), pres), Name: callerName(d.get(ch, "CONNECTEDLINE(name)"), pres)}
+		d.calls.Originated(c.id, caller, csta.Party(ch.device), pbx.CauseNewCall)
 	}
 	d.distributed(c, ch)
 	cause := c.cause

@@ -60,6 +60,34 @@ func callerNumber(number, pres string) csta.ExtendedDeviceID {
 	return p
 }
 
+// callerName returns the name of a caller, empty for what stands for none.
+func callerName(name, pres string) string {
+	switch strings.ToLower(name) {
+	case "<unknown>", "unknown", "unavailable", "anonymous":
+		return ""
+	}
+	if strings.HasPrefix(pres, "prohib") {
+		return ""
+	}
+	return strings.Clone(name)
+}
+
+// nameLine takes in the name of a line that calls or is called, by the fields
+// of DialBegin about its channel, which begin with prefix. The name is that of the
+// endpoint: whoever originates a call, or a dialplan, may give the leg another's.
+func (d *Driver) nameLine(ch *channel, f ami.Fields, prefix string) {
+	if ch.endpoint == "" || ch.person != "" {
+		return
+	}
+	pres, ok := presentation(f, prefix)
+	if !ok {
+		pres = d.get(ch, "CALLERID(pres)")
+	}
+	if ch.person = callerName(ch.endpoint, pres); ch.person != "" && ch.call != "" {
+		d.calls.Named(ch.call, ch.device, ch.person)
+	}
+}
+
 // onTrunk returns the party that Dial calls by number@endpoint.
 func onTrunk(dialString string) csta.ExtendedDeviceID {
 	number, _, ok := strings.Cut(dialString, "@")
@@ -69,10 +97,10 @@ func onTrunk(dialString string) csta.ExtendedDeviceID {
 	return csta.Party(strings.Clone(number))
 }
 
-// presentation returns CALLERID(pres) of the event's channel, where
-// manager.conf has it in channelvars.
-func presentation(e ami.Fields) (string, bool) {
-	for _, v := range e.Values("ChanVariable") {
+// presentation returns CALLERID(pres) of the event's channel, or of the one whose fields begin
+// with the prefix, where manager.conf has it in channelvars.
+func presentation(e ami.Fields, prefix string) (string, bool) {
+	for _, v := range e.Values(prefix + "ChanVariable") {
 		if pres, ok := strings.CutPrefix(v, "CALLERID(pres)="); ok {
 			return pres, true
 		}

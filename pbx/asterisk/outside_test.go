@@ -6,21 +6,28 @@ import (
 	"rccgw/csta"
 )
 
-// Who calls from outside is shown as the trunk presents it, and not at all if the
-// number is withheld.
+// Who calls from outside is shown as the trunk presents it, number and name, and
+// not at all if the number is withheld.
 func TestCallers(t *testing.T) {
 	b := start(t, nil)
 	bob, trunk := b.Deskphone(t, "1002"), b.Trunk(t)
 	const anonymous = `From: "Anonymous" <sip:anonymous@anonymous.invalid>`
 	outside := csta.Party("6135550100")
 	outside.DeviceIdentifier.External = true
+	named := func(name string) csta.ExtendedDeviceID {
+		d := outside
+		d.Name = name
+		return d
+	}
 	for _, tt := range []struct {
 		name    string
 		headers []string
 		want    csta.ExtendedDeviceID
 	}{
-		{"number", []string{`From: "Ann Other" <sip:6135550100@127.0.0.2>`}, outside},
-		{"asserted", []string{`From: <sip:1@127.0.0.2>`, `P-Asserted-Identity: "Ann" <sip:6135550100@127.0.0.2>`}, outside},
+		{"number", []string{`From: "Ann Other" <sip:6135550100@127.0.0.2>`}, named("Ann Other")},
+		{"name of digits", []string{`From: "16135921001" <sip:6135550100@127.0.0.2>`}, named("16135921001")},
+		{"no name", []string{`From: <sip:6135550100@127.0.0.2>`}, outside},
+		{"asserted", []string{`From: <sip:1@127.0.0.2>`, `P-Asserted-Identity: "Ann" <sip:6135550100@127.0.0.2>`}, named("Ann")},
 		{"anonymous", []string{anonymous, "Privacy: id"}, csta.Restricted()},
 		{"withheld", []string{anonymous, `P-Asserted-Identity: "Ann" <sip:6135550100@127.0.0.2>`, "Privacy: id"}, csta.Restricted()},
 		{"no user", []string{`From: <sip:127.0.0.2>`}, csta.NotKnown()},
@@ -28,7 +35,7 @@ func TestCallers(t *testing.T) {
 		trunk.Dial("16135921002", tt.headers...)
 		bob.Wait("incoming")
 		e := wait(b, "1002", func(e *csta.DeliveredEvent) bool { return e.LocalConnectionInfo == "alerting" })
-		if e.CallingDevice != tt.want || e.CalledDevice.String() != "1002" {
+		if e.CallingDevice != tt.want || e.CalledDevice.String() != "1002" || e.CalledDevice.Name != "Phone 1002" || e.AlertingDevice.Name != "Phone 1002" {
 			t.Errorf("%s: %+v, not %+v; called %s", tt.name, e.CallingDevice, tt.want, e.CalledDevice)
 		}
 		trunk.Hangup()

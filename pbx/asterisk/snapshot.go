@@ -103,6 +103,10 @@ func (d *Driver) build(ctx context.Context, found []ami.Event) ([]pbx.Call, erro
 		if !ch.own && !ch.local && !ch.dialled {
 			ch.number = callerNumber(f.Get("CallerIDNum"), it.vars["CALLERID(pres)"])
 		}
+		// Whoever originated a call may have given the phone's leg the number and the name of somebody else.
+		if !ch.local && (ch.own || !ch.dialled) && !(ch.originated && f.Get("CallerIDNum") != ch.device) {
+			ch.person = callerName(f.Get("CallerIDName"), it.vars["CALLERID(pres)"])
+		}
 		if ch.local {
 			pair := strings.TrimRight(ch.name, "12")
 			if o := halves[pair]; o != nil {

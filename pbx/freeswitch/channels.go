@@ -34,6 +34,9 @@ type facts struct {
 	dialplan  bool   // it is in the dialplan, or was called from there
 	dest      string
 	cid       string
+	// name is what FreeSWITCH calls the party, empty where it hides that. Events have it; a list
+	// does not, which tells the name and not whether it is hidden.
+	name string
 	// redirected is the line whose call is forwarded to this channel, by the variable that the dialplan
 	// sets. Not all events have it, but one that comes before it rings.
 	redirected string
@@ -43,6 +46,9 @@ type facts struct {
 func (d *Driver) learn(ch *channel, f facts) {
 	if f.presence == "" {
 		f.presence = ch.presence
+	}
+	if f.name == "" {
+		f.name = ch.name
 	}
 	if f.redirected == "" {
 		f.redirected = ch.redirected
@@ -64,10 +70,10 @@ func (d *Driver) learn(ch *channel, f facts) {
 // party returns the channel's part in a call.
 func (ch *channel) party() pbx.Party {
 	if ch.line != "" {
-		return pbx.Party{Device: ch.line, Own: true}
+		return pbx.Party{Device: ch.line, Name: ch.name, Own: true}
 	}
 	// A number from outside may be that of a line.
-	return pbx.Party{Device: "fs-" + ch.uuid, Number: outside(ch.number)}
+	return pbx.Party{Device: "fs-" + ch.uuid, Number: outside(ch.number), Name: ch.name}
 }
 
 // connection returns the state of the channel's connection, empty if it has none yet.
@@ -112,6 +118,9 @@ func (d *Driver) tell(ch *channel) {
 	}
 	if d.enter(ch); ch.quiet {
 		return
+	}
+	if ch.name != "" {
+		d.calls.Named(ch.call, ch.party().Device, ch.name)
 	}
 	switch state {
 	case pbx.Initiated:

@@ -109,7 +109,25 @@ func factsOf(e esl.Event) facts {
 	return facts{uuid: get("Unique-ID"), inbound: e.Get("Call-Direction") == "inbound", presence: get("Channel-Presence-ID"), state: get("Channel-State"),
 		callstate: get("Channel-Call-State"), answered: e.Get("Answer-State") == "answered", root: get("Channel-Call-UUID"),
 		dialplan: e.Get("Caller-Dialplan") != "", dest: get("Caller-Destination-Number"), cid: get("Caller-Caller-ID-Number"),
-		redirected: get("variable_rcc_redirected")}
+		name: strings.Clone(nameOf(e)), redirected: get("variable_rcc_redirected")}
+}
+
+// nameOf returns the name of the party whose channel the event is about: of one that
+// calls it is that of the caller ID, of one that is called that of the callee ID.
+// What FreeSWITCH writes where there is none is none.
+func nameOf(e esl.Event) string {
+	name := e.Get("Caller-Callee-ID-Name")
+	if e.Get("Call-Direction") == "inbound" {
+		name = e.Get("Caller-Caller-ID-Name")
+	}
+	if e.Get("Caller-Privacy-Hide-Name") == "true" || e.Get("Caller-Privacy-Hide-Number") == "true" {
+		return ""
+	}
+	switch strings.ToLower(name) {
+	case "outbound call", "_undef_", "unknown", "anonymous":
+		return ""
+	}
+	return name
 }
 
 // jobDone takes note of how an originate ended. One that succeeded, or that went wrong

@@ -78,7 +78,8 @@ func (o Outside) errorf(format string) error {
 
 // Call calls a number of the PBX. What the PBX is shown of the caller is from;
 // without it, the number. csta.Restricted() is a caller that withholds it,
-// csta.NotKnown() one that comes without. It returns the callID; an error tells
+// csta.NotKnown() one that comes without; its Name is what the trunk calls the
+// caller. It returns the callID; an error tells
 // why the call failed.
 func (o Outside) Call(number string, from ...csta.ExtendedDeviceID) (string, error) {
 	o.s.mu.Lock()
@@ -92,7 +93,7 @@ func (o Outside) Call(number string, from ...csta.ExtendedDeviceID) (string, err
 	if len(from) > 0 {
 		// Who withholds the number must not be named by a ConnectionID either.
 		o.s.lastLine++
-		party = pbx.Party{Device: "trunk-" + strconv.FormatUint(o.s.lastLine, 10), Number: from[0]}
+		party = pbx.Party{Device: "trunk-" + strconv.FormatUint(o.s.lastLine, 10), Number: from[0], Name: from[0].Name}
 	}
 	t := o.s.resolve(number, nil)
 	if t.sub != nil && len(t.from) == 0 || t.orbit {

@@ -18,7 +18,7 @@ type phone struct {
 	lastDialled string
 }
 
-func (p *phone) party() pbx.Party { return pbx.Party{Device: p.Number, Own: true} }
+func (p *phone) party() pbx.Party { return pbx.Party{Device: p.Number, Name: p.Name, Own: true} }
 
 // caller is the party of a call that the phone makes.
 func (p *phone) caller() pbx.Party {
