@@ -13,7 +13,7 @@ import (
 	"rccgw/pbx/asterisk/ami"
 )
 
-// A lot is a parking lot of the PBX: its orbits are the numbers from first to last.
+// A lot is a parking lot of the PBX: its orbits are the numbers from first to last, behind the prefix of the settings.
 type lot struct {
 	name        string
 	first, last int
@@ -59,8 +59,9 @@ func (d *Driver) mayPark(string) bool { return d.parks.Load() }
 
 // lotOf returns the parking lot that the number is an orbit of.
 func (d *Driver) lotOf(number string) (lot, bool) {
-	n, err := strconv.Atoi(number)
-	if err != nil || strconv.Itoa(n) != number {
+	space, ok := strings.CutPrefix(number, d.orbitPrefix)
+	n, err := strconv.Atoi(space)
+	if !ok || err != nil || strconv.Itoa(n) != space {
 		return lot{}, false
 	}
 	i := slices.IndexFunc(d.lots, func(l lot) bool { return l.first <= n && n <= l.last })
@@ -127,7 +128,7 @@ func (d *Driver) parkCall(ctx context.Context, req *csta.ParkCall) (*csta.ParkCa
 
 func (d *Driver) park(ctx context.Context, own, far *channel, l lot, number string, resp *csta.ParkCallResponse) error {
 	call := own.call
-	pairs := []string{"Channel", far.name, "TimeoutChannel", own.name, "Parkinglot", l.name, "ParkingSpace", number}
+	pairs := []string{"Channel", far.name, "TimeoutChannel", own.name, "Parkinglot", l.name, "ParkingSpace", strings.TrimPrefix(number, d.orbitPrefix)}
 	if s, err := strconv.Atoi(d.get(own, "RCC_PARK_TIME")); err == nil && s > 0 {
 		pairs = append(pairs, "Timeout", strconv.Itoa(s*1000))
 	}
@@ -185,7 +186,7 @@ func (d *Driver) unpark(f ami.Fields) (*channel, *callState, *orbit) {
 
 // orbitOf reads an event about a parked call.
 func (d *Driver) orbitOf(f ami.Fields) *orbit {
-	o := &orbit{number: strings.Clone(f.Get("ParkingSpace"))}
+	o := &orbit{number: d.orbitPrefix + f.Get("ParkingSpace")}
 	technology, endpoint, _ := strings.Cut(f.Get("ParkerDialString"), "/")
 	if line, ok := d.lineOf(technology, endpoint); ok {
 		o.by = strings.Clone(line)

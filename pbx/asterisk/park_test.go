@@ -1,30 +1,41 @@
 package asterisk
 
 import (
+	"net/url"
 	"testing"
 
 	"rccgw/csta"
+	"rccgw/pbx/asterisk/asterisktest"
 )
 
 // Two calls are parked while the gateway is killed. The next one finds both, at their orbits, and tells who parked them when they leave.
 func TestParkedThroughKill(t *testing.T) {
-	b := start(t, nil)
+	t.Run("703", func(t *testing.T) { parkedThroughKill(t, "") })
+	t.Run("#703", func(t *testing.T) { parkedThroughKill(t, "#") })
+}
+
+func parkedThroughKill(t *testing.T, prefix string) {
+	t.Parallel()
+	b := newRecorder(t, asterisktest.Options{Dialplan: "exten => _#70X,1,ParkedCall(default,${EXTEN:1})\n"})
+	s := settings(b.Asterisk)
+	s.OrbitPrefix = prefix
+	b.run(s)
 	alice, bob, carol := b.Baresip(t, "1001"), b.Baresip(t, "1002"), b.Baresip(t, "1003")
 	park := func(id csta.ConnectionID, orbit string) csta.ConnectionID {
 		t.Helper()
 		return do(b, &csta.ParkCall{Parking: id, ParkTo: csta.Device(orbit)}).ParkedTo
 	}
 	first, _ := b.talk(alice, bob, "1001", "1002")
-	if at := park(first, "703"); at != csta.Connection(first.CallID, "703") {
+	if at := park(first, prefix+"703"); at != csta.Connection(first.CallID, prefix+"703") {
 		t.Errorf("the call is parked at %s", at)
 	}
 	alice.Wait("ended")
 	second, _ := b.talk(alice, carol, "1001", "1003")
-	park(second, "702")
+	park(second, prefix+"702")
 	alice.Wait("ended")
 	b.stop()
-	b.run(settings(b.Asterisk))
-	for _, x := range []struct{ line, call, orbit string }{{"1002", first.CallID, "703"}, {"1003", second.CallID, "702"}} {
+	b.run(s)
+	for _, x := range []struct{ line, call, orbit string }{{"1002", first.CallID, prefix + "703"}, {"1003", second.CallID, prefix + "702"}} {
 		if got, want := b.snapshot(x.line), x.line+"@"+x.call+" connected queued\n"; got != want {
 			t.Errorf("%s has %q, not %q", x.line, got, want)
 		}
@@ -33,14 +44,14 @@ func TestParkedThroughKill(t *testing.T) {
 		}
 	}
 	refuses(b, &csta.HoldCall{CallToBeHeld: csta.Connection(first.CallID, "1002")}, csta.StateIncompatibility, "invalidConnectionState")
-	alice.Dial("702")
+	alice.Dial(url.PathEscape(prefix + "702"))
 	alice.Wait("established")
 	wait(b, "1003", func(e *csta.TransferedEvent) bool {
-		return e.PrimaryOldCall == csta.Connection(second.CallID, "702") && e.TransferredToDevice.DeviceIdentifier.ID == "1001"
+		return e.PrimaryOldCall == csta.Connection(second.CallID, prefix+"702") && e.TransferredToDevice.DeviceIdentifier.ID == "1001"
 	})
 	bob.Hangup()
 	wait(b, "1001", func(e *csta.ConnectionClearedEvent) bool {
-		return e.DroppedConnection == csta.Connection(first.CallID, "703")
+		return e.DroppedConnection == csta.Connection(first.CallID, prefix+"703")
 	})
 	carol.Hangup()
 	alice.Wait("ended")

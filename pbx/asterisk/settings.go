@@ -22,6 +22,7 @@ type Settings struct {
 	ConsultContext    string `split_words:"true" default:"rcc-consult" desc:"dialplan context by which a phone with a held call dials another"`
 	ConferenceContext string `split_words:"true" default:"rcc-conference" desc:"dialplan context in which the parties of a conference meet"`
 	PickupContext     string `split_words:"true" default:"rcc-pickup" desc:"dialplan context by which a phone picks up a call that rings at another"`
+	OrbitPrefix       string `split_words:"true" desc:"what is dialled before the number of a parking space, such as # where #900 retrieves what is parked at 900"`
 	Technology        string `split_words:"true" default:"PJSIP" desc:"channel technology of the phones"`
 	Endpoint          string `split_words:"true" default:"{line}" desc:"name of a line's endpoint, such as phone-{line}; of a line with several phones all of them: {line},{line}-soft"`
 	Endpoints         string `split_words:"true" default:"X." desc:"lines whose endpoints are phones: 1001-1099, 20XX, X. for all digits, *; any other endpoint is a trunk"`
@@ -43,6 +44,7 @@ type config struct {
 	address, user, secret                string
 	context, holdContext, consultContext string
 	conferenceContext, pickupContext     string
+	orbitPrefix                          string
 	technology                           string
 	endpoints                            []naming
 	lines, talk, autoAnswer              patterns
@@ -73,7 +75,7 @@ func (m *mistakes) add(variable, value, format string, args ...any) {
 func (s Settings) config() (config, error) {
 	var m mistakes
 	c := config{address: s.Address, user: s.User, secret: s.Secret, context: s.Context, holdContext: s.HoldContext,
-		consultContext: s.ConsultContext, conferenceContext: s.ConferenceContext, pickupContext: s.PickupContext, technology: s.Technology}
+		consultContext: s.ConsultContext, conferenceContext: s.ConferenceContext, pickupContext: s.PickupContext, orbitPrefix: s.OrbitPrefix, technology: s.Technology}
 	scheme, host, ok := strings.Cut(s.Address, "://")
 	if !ok {
 		scheme, host = "tcp", s.Address
@@ -103,6 +105,9 @@ func (s Settings) config() (config, error) {
 	word("CONSULT_CONTEXT", s.ConsultContext)
 	word("CONFERENCE_CONTEXT", s.ConferenceContext)
 	word("PICKUP_CONTEXT", s.PickupContext)
+	if strings.Trim(s.OrbitPrefix, digits+"*#") != "" || len(s.OrbitPrefix) > 8 {
+		m.add("ORBIT_PREFIX", s.OrbitPrefix, "not up to 8 digits, * and #")
+	}
 	word("TECHNOLOGY", s.Technology)
 	for name := range strings.SplitSeq(s.Endpoint, ",") {
 		var n naming

@@ -43,6 +43,8 @@ func TestSettings(t *testing.T) {
 		{"ENDPOINT", func(s *Settings) { s.Endpoint = "{line},soft-{line}, {line}" }},
 		{"ENDPOINTS", func(s *Settings) { s.Endpoints = "" }},
 		{"ENDPOINTS", func(s *Settings) { s.Endpoints = "1001-99" }},
+		{"ORBIT_PREFIX", func(s *Settings) { s.OrbitPrefix = "#;" }},
+		{"ORBIT_PREFIX", func(s *Settings) { s.OrbitPrefix = "#########" }},
 		{"TALK_EVENT", func(s *Settings) { s.TalkEvent = "10 01,x" }},
 		{"TALK_EVENT", func(s *Settings) { s.TalkEvent, s.Technology = "*", "SIP" }},
 		{"AUTO_ANSWER", func(s *Settings) { s.AutoAnswer = "1009-1001" }},
