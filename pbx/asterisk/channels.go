@@ -151,7 +151,7 @@ func (d *Driver) lineOf(technology, endpoint string) (string, bool) {
 	for _, n := range d.endpoints {
 		line, ok := strings.CutPrefix(endpoint, n.prefix)
 		line, okay := strings.CutSuffix(line, n.suffix)
-		if ok && okay && d.lines.match(line) && (found == "" || len(line) < len(found)) {
+		if ok && okay && d.lines.Match(line) && (found == "" || len(line) < len(found)) {
 			found = line
 		}
 	}

@@ -305,7 +305,7 @@ func (d *Driver) singleStepConferenceCall(ctx context.Context, req *csta.SingleS
 		return nil, err
 	}
 	resp := &csta.SingleStepConferenceCallResponse{ConferencedCall: csta.ConnectionID{CallID: call.CallID}}
-	if d.lines.match(number) {
+	if d.lines.Match(number) {
 		resp.ConferencedCall = csta.Connection(call.CallID, number)
 	}
 	return resp, nil

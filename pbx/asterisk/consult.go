@@ -94,7 +94,7 @@ func (d *Driver) alternateCall(ctx context.Context, req *csta.AlternateCall) (*c
 			return err
 		case d.far(active) == nil && !d.inRoom(active):
 			return csta.Errorf(csta.StateIncompatibility, "invalidActiveConnectionState", "%s is not connected to one other party", req.ActiveCall)
-		case h == nil && d.talk.match(active.device):
+		case h == nil && d.talk.Match(active.device):
 			return d.alternateAtPhone(ctx, ch, active, req.ActiveCall)
 		case h != nil && ch == active:
 			return d.retrieve(ctx, h, true)

@@ -36,7 +36,7 @@ type Driver struct {
 	config
 	log   *slog.Logger
 	calls *pbx.Calls
-	turn  chan struct{} // holds a token while somebody has the turn; guards all below
+	turn  pbx.Turn // holds a token while somebody has the turn; guards all below
 
 	conn         *ami.Conn   // nil while there is no link
 	mayAct       func() bool // whether this process may act for the PBX, by the lease of the link
@@ -67,7 +67,7 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: make(chan struct{}, 1), making: map[string]*making{},
+	d := &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: pbx.NewTurn(), making: map[string]*making{},
 		features: map[string]features{}, watched: map[string]bool{}, mail: map[string]mail{}, away: map[string]bool{}, outOfService: map[string]bool{}, moved: make(chan struct{})}
 	d.parks.Store(true)
 	d.picks.Store(true)
@@ -79,7 +79,7 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 // Services registers what the driver does.
 func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.makeCall)
-	csta.Handle(m, d.answerCall, d.talk.match)
+	csta.Handle(m, d.answerCall, d.talk.Match)
 	csta.Handle(m, d.clearConnection)
 	csta.Handle(m, d.holdCall)
 	csta.Handle(m, d.retrieveCall)
@@ -183,13 +183,8 @@ func (d *Driver) lose() {
 // take waits for the turn and for it only: without a link it returns an error.
 // Whoever took it gives it back by done.
 func (d *Driver) take(ctx context.Context) error {
-	if err := context.Cause(ctx); err != nil {
-		return csta.Errorf(csta.PerformanceManagement, "performanceLimitExceeded", "not executed: %v", err)
-	}
-	select {
-	case d.turn <- struct{}{}:
-	case <-ctx.Done():
-		return csta.Errorf(csta.SystemResourceAvailability, "internalResourceBusy", "the PBX is slow to answer others: %v", context.Cause(ctx))
+	if err := d.turn.Take(ctx); err != nil {
+		return err
 	}
 	if d.conn == nil {
 		d.done()
@@ -198,7 +193,7 @@ func (d *Driver) take(ctx context.Context) error {
 	return nil
 }
 
-func (d *Driver) done() { <-d.turn }
+func (d *Driver) done() { d.turn.Done() }
 
 // do has an action carried out for a command. Class and value are what a
 // refusal means.
@@ -312,7 +307,7 @@ func (d *Driver) snapshotCall(ctx context.Context, req *csta.SnapshotCall) (*cst
 // line checks that the device is a line of the PBX. Whether a phone is there is
 // another matter.
 func (d *Driver) line(ctx context.Context, device string) error {
-	if strings.Trim(device, letters+digits+"*#+_-.") != "" || !d.lines.match(device) {
+	if strings.Trim(device, letters+digits+"*#+_-.") != "" || !d.lines.Match(device) {
 		return csta.Errorf(csta.Operation, "invalidDeviceID", "%q is not a line of this PBX", device)
 	}
 	phones := d.devicesOf(device)

@@ -231,7 +231,7 @@ func (d *Driver) userEvent(f ami.Fields) {
 
 // partyOf returns the party of an extension that has no channel.
 func (d *Driver) partyOf(extension string) pbx.Party {
-	return pbx.Party{Device: extension, Own: d.lines.match(extension)}
+	return pbx.Party{Device: extension, Own: d.lines.Match(extension)}
 }
 
 // diverted tells that the dialplan forwards the call.

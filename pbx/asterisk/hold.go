@@ -21,7 +21,7 @@ func (d *Driver) holdCall(ctx context.Context, req *csta.HoldCall) (*csta.HoldCa
 			return err
 		case ch.parked != nil:
 			return csta.Errorf(csta.StateIncompatibility, "invalidConnectionState", "%s is parked", id)
-		case d.talk.match(ch.device) && ch.call == id.CallID:
+		case d.talk.Match(ch.device) && ch.call == id.CallID:
 			return d.notify(ctx, ch, "hold")
 		case ch.heldBy != nil:
 			return d.holdToo(ctx, ch.heldBy)
@@ -173,7 +173,7 @@ func (d *Driver) held(id csta.ConnectionID, value string) (*channel, *hold, erro
 	if h == nil && ch.heldBy != nil && ch.heldBy.mutual {
 		h = ch.heldBy
 	}
-	if h == nil && !d.talk.match(ch.device) {
+	if h == nil && !d.talk.Match(ch.device) {
 		return nil, nil, csta.Errorf(csta.Operation, "requestIncompatibleWithDevice", "%s is held at the phone itself, which cannot be told to retrieve it", id)
 	}
 	return ch, h, nil

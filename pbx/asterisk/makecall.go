@@ -102,7 +102,7 @@ func (d *Driver) call(ctx context.Context, line, id, number string, auto bool, d
 		// The phone shows whom it is about to call.
 		"Variable", "CONNECTEDLINE(num,i)=" + number, "Variable", "RCC_CALLED=" + number}
 	pairs = append(pairs, more...)
-	if auto && d.autoAnswer.match(line) {
+	if auto && d.autoAnswer.Match(line) {
 		pairs = append(pairs, "Variable", d.autoAnswerVariable)
 	}
 	d.making[id] = m

@@ -30,7 +30,7 @@ func (d *Driver) shown(number string) csta.ExtendedDeviceID {
 		return csta.NotKnown()
 	}
 	p := csta.Party(strings.Clone(number))
-	p.DeviceIdentifier.External = !d.lines.match(number)
+	p.DeviceIdentifier.External = !d.lines.Match(number)
 	p.DeviceIdentifier.Dialled = true
 	return p
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"rccgw/pbx"
 )
 
 // Settings are the variables of the driver, as text, named RCC_PBX_<NAME>_…
@@ -47,7 +49,7 @@ type config struct {
 	orbitPrefix                          string
 	technology                           string
 	endpoints                            []naming
-	lines, talk, autoAnswer              patterns
+	lines, talk, autoAnswer              pbx.Lines
 	autoAnswerVariable                   string
 	ringTime, poll                       time.Duration
 	dnd, forward, busy, noAnswer, dndOn  string
@@ -122,8 +124,8 @@ func (s Settings) config() (config, error) {
 		}
 		c.endpoints = append(c.endpoints, n)
 	}
-	lines := func(variable, value string) patterns {
-		p, err := parsePatterns(value)
+	lines := func(variable, value string) pbx.Lines {
+		p, err := pbx.ParseLines(value)
 		if err != nil {
 			m.add(variable, value, "%v", err)
 		}

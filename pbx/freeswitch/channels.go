@@ -62,7 +62,7 @@ func (d *Driver) learn(ch *channel, f facts) {
 			ch.number = f.cid
 		}
 	}
-	if user, _, _ := strings.Cut(f.presence, "@"); d.phones.match(user) {
+	if user, _, _ := strings.Cut(f.presence, "@"); d.phones.Match(user) {
 		ch.line = user
 	}
 }

@@ -42,7 +42,7 @@ type Driver struct {
 	config
 	log   *slog.Logger
 	calls *pbx.Calls
-	turn  chan struct{} // holds a token while somebody has the turn; guards all below
+	turn  pbx.Turn // holds a token while somebody has the turn; guards all below
 
 	conn      *esl.Conn            // nil while there is no link
 	channels  map[string]*channel  // by UUID
@@ -63,7 +63,7 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: make(chan struct{}, 1), channels: map[string]*channel{},
+	return &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: pbx.NewTurn(), channels: map[string]*channel{},
 		ended: map[string]time.Time{}, making: map[string]*making{}, lingering: map[string]lingering{}, doubts: map[string]time.Time{},
 		fresh: 500 * time.Millisecond}, nil
 }
@@ -71,11 +71,11 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 // Services registers what the driver does.
 func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.makeCall)
-	csta.Handle(m, d.answerCall, d.talk.match)
+	csta.Handle(m, d.answerCall, d.talk.Match)
 	csta.Handle(m, d.clearConnection)
 	csta.Handle(m, d.holdCall)
 	csta.Handle(m, d.retrieveCall)
-	csta.Handle(m, d.consultationCall, d.autoAnswer.match)
+	csta.Handle(m, d.consultationCall, d.autoAnswer.Match)
 	csta.Handle(m, d.alternateCall)
 	csta.Handle(m, d.reconnectCall)
 	csta.Handle(m, d.transferCall)
@@ -173,13 +173,8 @@ func (d *Driver) lose() {
 // take waits for the turn and for it only: without a link it returns an error.
 // Whoever took it gives it back by done.
 func (d *Driver) take(ctx context.Context) error {
-	if err := context.Cause(ctx); err != nil {
-		return csta.Errorf(csta.PerformanceManagement, "performanceLimitExceeded", "not executed: %v", err)
-	}
-	select {
-	case d.turn <- struct{}{}:
-	case <-ctx.Done():
-		return csta.Errorf(csta.SystemResourceAvailability, "internalResourceBusy", "the PBX is slow to answer others: %v", context.Cause(ctx))
+	if err := d.turn.Take(ctx); err != nil {
+		return err
 	}
 	if d.conn == nil {
 		d.done()
@@ -188,7 +183,7 @@ func (d *Driver) take(ctx context.Context) error {
 	return nil
 }
 
-func (d *Driver) done() { <-d.turn }
+func (d *Driver) done() { d.turn.Done() }
 
 // inTurn has a command carried out in the driver's turn.
 func (d *Driver) inTurn(ctx context.Context, command func() error) error {
@@ -214,7 +209,7 @@ func (d *Driver) do(ctx context.Context, value, command string, args ...string) 
 // line checks that the device is a line of the PBX. Whether a phone is there is
 // another matter.
 func (d *Driver) line(ctx context.Context, device string) error {
-	if !d.phones.match(device) {
+	if !d.phones.Match(device) {
 		return csta.Errorf(csta.Operation, "invalidDeviceID", "%q is not a line of this PBX", device)
 	}
 	exists, err := d.conn.API(ctx, "user_exists id "+device+" "+d.domain)

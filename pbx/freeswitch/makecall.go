@@ -89,7 +89,7 @@ func (d *Driver) originate(ctx context.Context, line, id, number string, auto bo
 	}
 	vars := []string{"origination_uuid=" + id, "origination_caller_id_number=" + line, "ignore_early_media=true",
 		"originate_timeout=" + strconv.Itoa(int(d.ringTime.Seconds()))}
-	if auto && d.autoAnswer.match(line) {
+	if auto && d.autoAnswer.Match(line) {
 		vars = append(vars, "sip_auto_answer=true")
 	}
 	m := &making{done: make(chan struct{})}

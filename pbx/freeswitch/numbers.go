@@ -29,7 +29,7 @@ func (d *Driver) shown(number string) csta.ExtendedDeviceID {
 		return csta.NotKnown()
 	}
 	p := csta.Party(strings.Clone(number))
-	p.DeviceIdentifier.External = !d.phones.match(number)
+	p.DeviceIdentifier.External = !d.phones.Match(number)
 	p.DeviceIdentifier.Dialled = true
 	return p
 }

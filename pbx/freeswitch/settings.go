@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"rccgw/pbx"
 )
 
 // Settings are the variables of the driver, as text, named RCC_PBX_<NAME>_…
@@ -33,7 +35,7 @@ type config struct {
 	domain, context, dialplan string
 	conference                string
 	features                  bool
-	phones, talk, autoAnswer  patterns
+	phones, talk, autoAnswer  pbx.Lines
 	ringTime, lookAgain       time.Duration
 }
 
@@ -80,8 +82,8 @@ func (s Settings) config() (config, error) {
 	if s.Features != "db" && s.Features != "off" {
 		m.add("FEATURES", s.Features, "not db or off")
 	}
-	lines := func(variable, value string) patterns {
-		p, err := parsePatterns(value)
+	lines := func(variable, value string) pbx.Lines {
+		p, err := pbx.ParseLines(value)
 		if err != nil {
 			m.add(variable, value, "%v", err)
 		}
