@@ -536,6 +536,7 @@ func TestDeviceAway(t *testing.T) {
 // A PBX is not asked for a line that is not its own.
 func TestLineOfOthers(t *testing.T) {
 	l := newLab(t)
+	l.board().want("1099", LineIdle) // the adapter has asked after all its lines itself
 	l.line("1001")
 	asked := func(number string) error {
 		before := l.pbx.shots.Load()
