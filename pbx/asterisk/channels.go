@@ -87,6 +87,7 @@ type callState struct {
 	target string          // number that is being dialled
 	cause  csta.EventCause // of the next Delivered, where it is no new call
 	caller bool            // the model knows who calls
+	sentBy string          // the device that transferred a party of it last
 	app    string          // deviceID of an application that answered
 	orbit  *orbit          // a party waits there
 	queue  *queue          // the caller is in it

@@ -272,7 +272,7 @@ func (d *Driver) blindTransfer(f ami.Fields) {
 	}
 	to := strings.Clone(f.Get("Extension"))
 	c := d.callOf(from.call)
-	c.target, c.cause = to, causeSingleStep
+	c.target, c.cause, c.sentBy = to, causeSingleStep, from.device
 	d.calls.Transferred(pbx.Joining{Device: from.device, Primary: c.id, Result: c.id, To: d.shown(to), Cause: causeSingleStep})
 	d.enter(from, "")
 	if who != nil {

@@ -30,9 +30,16 @@ func (l lot) order() string {
 type orbit struct {
 	number string
 	by     string // the line that parked it, empty if that is not known
+	told   bool   // it has left the call by that, and is told when somebody takes it
 }
 
-func (o *orbit) party() pbx.Party { return pbx.Party{Device: o.number, For: o.by} }
+func (o *orbit) party() pbx.Party {
+	p := pbx.Party{Device: o.number}
+	if o.told {
+		p.For = o.by
+	}
+	return p
+}
 
 // findLots learns which parking lots there are: none where res_parking is not loaded.
 func (d *Driver) findLots(ctx context.Context) error {
@@ -202,8 +209,10 @@ func (d *Driver) parkedCall(f ami.Fields) {
 	}
 	o := d.orbitOf(f)
 	c := d.callOf(ch.call)
+	o.told = c.sentBy == o.by
 	d.waitAt(ch, o)
 	if own := d.find(c.id, o.by); own != nil && own != ch {
+		o.told = true
 		d.enter(own, "")
 		d.calls.Diverted(c.id, o.by, o.party().Shown(), causePark)
 	}
@@ -263,7 +272,9 @@ func (d *Driver) findParked(ctx context.Context) error {
 	found, err := d.conn.List(ctx, ami.NewAction("ParkedCalls"))
 	for _, e := range found {
 		if ch := d.channels[e.Get("ParkeeUniqueid")]; ch != nil && ch.call != "" && !ch.local {
-			d.waitAt(ch, d.orbitOf(e.Fields))
+			o := d.orbitOf(e.Fields)
+			o.told = true
+			d.waitAt(ch, o)
 		}
 	}
 	if refused(err) {

@@ -108,8 +108,8 @@ func (v *View) Take(ev csta.Event) error {
 		return fmt.Errorf("connection %s lacks callID or deviceID", st.id)
 	}
 	local, _ := csta.LocalConnection(ev)
-	if local == "" && (v.parked[call] || v.over[call]) && device != v.own && st.to == pbx.Null {
-		// The call that the line parked has left its orbit. The line's own leg may have been cleared before the PBX had parked it.
+	if local == "" && v.parked[call] && device != v.own && st.to == pbx.Null {
+		// The call that the line parked has left its orbit.
 		delete(v.parked, call)
 		return nil
 	}
