@@ -212,7 +212,8 @@ func (d *Driver) parkedCall(f ami.Fields) {
 	o.told = c.sentBy == o.by
 	d.waitAt(ch, o)
 	if own := d.find(c.id, o.by); own != nil && own != ch {
-		o.told = true
+		_, conn, err := d.calls.Find(csta.Connection(c.id, o.by))
+		o.told = err == nil && conn.State == pbx.Connected // who holds the call meanwhile is told that its connection is cleared
 		d.enter(own, "")
 		d.calls.Diverted(c.id, o.by, o.party().Shown(), causePark)
 	}
