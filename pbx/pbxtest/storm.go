@@ -84,7 +84,11 @@ func (s *stage) anyRequest(a *actor, random *rand.Rand) csta.Message {
 	if s.b.Queue != "" && random.IntN(8) == 0 {
 		number = csta.Device(s.b.Queue)
 	}
-	switch random.IntN(20) {
+	what := random.IntN(20)
+	if (what == 15 || what == 16) && !s.b.has(CrossedPickUps) {
+		what = 3
+	}
+	switch what {
 	case 0, 1, 2:
 		return &csta.MakeCall{CallingDevice: csta.Device(a.ID), CalledDirectoryNumber: number, AutoOriginate: doNotPrompt}
 	case 3, 4:
@@ -143,7 +147,9 @@ func (s *stage) anyHand(a *actor, random *rand.Rand) error {
 	case 6:
 		return do(p.Conference)
 	case 7:
-		return do(p.PickUp)
+		if s.b.has(CrossedPickUps) {
+			return do(p.PickUp)
+		}
 	case 8:
 		if p.Park != nil {
 			return p.Park(s.b.Orbit)
