@@ -78,14 +78,15 @@ func (s *stage) anyRequest(a *actor, random *rand.Rand) csta.Message {
 	}
 	other := s.actors[random.IntN(4)]
 	number := csta.Device(other.Number)
-	if s.b.Orbit != "" && random.IntN(8) == 0 {
+	crossed := s.b.has(CrossedPickUps)
+	if s.b.Orbit != "" && random.IntN(8) == 0 && crossed {
 		number = csta.Device(s.b.Orbit)
 	}
 	if s.b.Queue != "" && random.IntN(8) == 0 {
 		number = csta.Device(s.b.Queue)
 	}
 	what := random.IntN(20)
-	if (what == 15 || what == 16) && !s.b.has(CrossedPickUps) {
+	if what >= 14 && what <= 16 && !crossed {
 		what = 3
 	}
 	switch what {
