@@ -173,6 +173,9 @@ func (d *Driver) findHolds(items map[string]*item) {
 			}
 			continue
 		}
+		if c := d.states[it.call]; c != nil && c.room {
+			continue // it is on its way into the conference
+		}
 		d.log.Warn("a held party is released, since its holder is gone", "call", it.vars["RCC_CALL"])
 		d.drop(it.channel)
 		d.enter(it.channel, "")
