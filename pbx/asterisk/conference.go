@@ -299,7 +299,7 @@ func (d *Driver) singleStepConferenceCall(ctx context.Context, req *csta.SingleS
 		return err
 	}, call)
 	if err == nil && m != nil {
-		err = m.wait(ctx)
+		err = m.Wait(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -337,7 +337,7 @@ func (d *Driver) addParty(ctx context.Context, call csta.ConnectionID, id, numbe
 		}
 		c.room = true
 	}
-	m := &making{number: number, done: make(chan struct{}), into: &addition{call: c.id, by: own.device}}
+	m := &making{number: number, Making: pbx.NewMaking(), into: &addition{call: c.id, by: own.device}}
 	d.making[id] = m
 	pairs := []string{"ActionID", id, "Channel", "Local/" + number + "@" + d.context, "ChannelId", id, "OtherChannelId", id + "b",
 		"Context", d.conferenceContext, "Exten", roomOf(c.id), "Priority", "1", "Async", "true",

@@ -40,7 +40,7 @@ func (d *Driver) newchannel(f ami.Fields) {
 			ch.originated, ch.calls, ch.picks = true, true, m.picks
 		}
 		d.callOf(ch.call).target = m.number
-		m.answer(nil)
+		m.Answer(nil)
 		delete(d.making, ch.id)
 	}
 	if ch.state == stateRing && !ch.local {
@@ -171,7 +171,7 @@ func (d *Driver) originateResponse(f ami.Fields) {
 	// A second Originate with the ID of a living channel fails too, but then
 	// nobody waits.
 	delete(d.making, id)
-	m.answer(csta.Errorf(csta.SystemResourceAvailability, "callingDeviceOutOfService",
+	m.Answer(csta.Errorf(csta.SystemResourceAvailability, "callingDeviceOutOfService",
 		"the PBX cannot call the phone: reason %s", f.Get("Reason")))
 }
 

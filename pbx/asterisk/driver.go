@@ -175,7 +175,7 @@ func (d *Driver) lose() {
 	defer func() { <-d.turn }()
 	d.conn = nil
 	for id, m := range d.making {
-		m.answer(csta.Errorf(csta.PrivateError, "uncertain", "the link to the PBX was lost before it said that it calls the phone"))
+		m.Answer(csta.Errorf(csta.PrivateError, "uncertain", "the link to the PBX was lost before it said that it calls the phone"))
 		delete(d.making, id)
 	}
 }

@@ -17,23 +17,7 @@ type making struct {
 	number string
 	into   *addition // nil: a new call
 	picks  *channel  // nil: it makes a call
-	err    error
-	done   chan struct{} // closed when err is what became of it
-}
-
-func (m *making) answer(err error) {
-	m.err = err
-	close(m.done)
-}
-
-// wait waits for what becomes of it.
-func (m *making) wait(ctx context.Context) error {
-	select {
-	case <-m.done:
-		return m.err
-	case <-ctx.Done():
-		return csta.Errorf(csta.PrivateError, "uncertain", "the PBX has not said that it calls the phone")
-	}
+	*pbx.Making
 }
 
 // newCallID returns the callID of the call that a command makes. The same
@@ -65,7 +49,7 @@ func (d *Driver) makeCall(ctx context.Context, req *csta.MakeCall) (*csta.MakeCa
 	if err != nil || m == nil {
 		return resp, err
 	}
-	if err := m.wait(ctx); err != nil {
+	if err := m.Wait(ctx); err != nil {
 		return nil, err
 	}
 	return resp, nil
@@ -95,7 +79,7 @@ func (d *Driver) call(ctx context.Context, line, id, number string, auto bool, d
 	if err != nil {
 		return nil, err
 	}
-	m := &making{number: number, done: make(chan struct{})}
+	m := &making{number: number, Making: pbx.NewMaking()}
 	// What became of it is told by an event with the ActionID, and not always with the ChannelId.
 	pairs := []string{"ActionID", id, "Channel", phone, "ChannelId", id, "Context", dialplan, "Exten", exten, "Priority", "1",
 		"Async", "true", "Timeout", strconv.FormatInt(d.ringTime.Milliseconds(), 10),

@@ -125,7 +125,7 @@ func (d *Driver) pickUp(ctx context.Context, line string, choose func() (csta.Co
 		return err
 	})
 	if err == nil && m != nil {
-		err = m.wait(ctx)
+		err = m.Wait(ctx)
 	}
 	return target, err
 }

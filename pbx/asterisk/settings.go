@@ -1,8 +1,6 @@
 package asterisk
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -67,15 +65,8 @@ func (s Settings) Check() error {
 	return err
 }
 
-// mistakes collects what is wrong with settings.
-type mistakes []error
-
-func (m *mistakes) add(variable, value, format string, args ...any) {
-	*m = append(*m, fmt.Errorf("%s=%q: %s", variable, value, fmt.Sprintf(format, args...)))
-}
-
 func (s Settings) config() (config, error) {
-	var m mistakes
+	var m pbx.Mistakes
 	c := config{address: s.Address, user: s.User, secret: s.Secret, context: s.Context, holdContext: s.HoldContext,
 		consultContext: s.ConsultContext, conferenceContext: s.ConferenceContext, pickupContext: s.PickupContext, orbitPrefix: s.OrbitPrefix, technology: s.Technology}
 	scheme, host, ok := strings.Cut(s.Address, "://")
@@ -83,23 +74,23 @@ func (s Settings) config() (config, error) {
 		scheme, host = "tcp", s.Address
 	}
 	if scheme != "tcp" && scheme != "tls" {
-		m.add("ADDRESS", s.Address, "not host:port, tcp://host:port or tls://host:port")
+		m.Add("ADDRESS", s.Address, "not host:port, tcp://host:port or tls://host:port")
 	} else if h, port, err := net.SplitHostPort(host); err != nil || h == "" {
-		m.add("ADDRESS", s.Address, "not host:port")
+		m.Add("ADDRESS", s.Address, "not host:port")
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		m.add("ADDRESS", s.Address, "port %q is not a number up to 65535", port)
+		m.Add("ADDRESS", s.Address, "port %q is not a number up to 65535", port)
 	}
 	if s.User == "" || hasControl(s.User) {
-		m.add("USER", s.User, "not the name of an AMI user")
+		m.Add("USER", s.User, "not the name of an AMI user")
 	}
 	if s.Secret == "" && s.SecretFile == "" {
-		m = append(m, errors.New("SECRET: missing"))
+		m.Note("SECRET", "missing")
 	} else if hasControl(s.Secret) {
-		m = append(m, errors.New("SECRET: has a control character"))
+		m.Note("SECRET", "has a control character")
 	}
 	word := func(variable, value string) {
 		if value == "" || strings.Trim(value, letters+digits+"_-") != "" {
-			m.add(variable, value, "not letters, digits, - and _")
+			m.Add(variable, value, "not letters, digits, - and _")
 		}
 	}
 	word("CONTEXT", s.Context)
@@ -108,7 +99,7 @@ func (s Settings) config() (config, error) {
 	word("CONFERENCE_CONTEXT", s.ConferenceContext)
 	word("PICKUP_CONTEXT", s.PickupContext)
 	if strings.Trim(s.OrbitPrefix, digits+"*#") != "" || len(s.OrbitPrefix) > 8 {
-		m.add("ORBIT_PREFIX", s.OrbitPrefix, "not up to 8 digits, * and #")
+		m.Add("ORBIT_PREFIX", s.OrbitPrefix, "not up to 8 digits, * and #")
 	}
 	word("TECHNOLOGY", s.Technology)
 	for name := range strings.SplitSeq(s.Endpoint, ",") {
@@ -116,65 +107,51 @@ func (s Settings) config() (config, error) {
 		n.prefix, n.suffix, ok = strings.Cut(strings.TrimSpace(name), "{line}")
 		switch {
 		case !ok:
-			m.add("ENDPOINT", s.Endpoint, "%q has no {line} in it", name)
+			m.Add("ENDPOINT", s.Endpoint, "%q has no {line} in it", name)
 		case strings.Trim(n.prefix+n.suffix, letters+digits+"_-.") != "":
-			m.add("ENDPOINT", s.Endpoint, "%q is not letters, digits, -, _ and . around {line}", name)
+			m.Add("ENDPOINT", s.Endpoint, "%q is not letters, digits, -, _ and . around {line}", name)
 		case slices.Contains(c.endpoints, n):
-			m.add("ENDPOINT", s.Endpoint, "%q is there twice", name)
+			m.Add("ENDPOINT", s.Endpoint, "%q is there twice", name)
 		}
 		c.endpoints = append(c.endpoints, n)
 	}
-	lines := func(variable, value string) pbx.Lines {
-		p, err := pbx.ParseLines(value)
-		if err != nil {
-			m.add(variable, value, "%v", err)
-		}
-		return p
-	}
-	c.lines = lines("ENDPOINTS", s.Endpoints)
+	c.lines = m.Lines("ENDPOINTS", s.Endpoints)
 	if s.Endpoints == "" {
-		m.add("ENDPOINTS", s.Endpoints, "no endpoint is a phone")
+		m.Add("ENDPOINTS", s.Endpoints, "no endpoint is a phone")
 	}
-	c.talk = lines("TALK_EVENT", s.TalkEvent)
-	c.autoAnswer = lines("AUTO_ANSWER", s.AutoAnswer)
+	c.talk = m.Lines("TALK_EVENT", s.TalkEvent)
+	c.autoAnswer = m.Lines("AUTO_ANSWER", s.AutoAnswer)
 	if s.Technology != "PJSIP" && s.TalkEvent != "" {
-		m.add("TALK_EVENT", s.TalkEvent, "works with the technology PJSIP only")
+		m.Add("TALK_EVENT", s.TalkEvent, "works with the technology PJSIP only")
 	}
 	if s.Technology != "PJSIP" && s.AutoAnswer != "" {
-		m.add("AUTO_ANSWER", s.AutoAnswer, "works with the technology PJSIP only")
+		m.Add("AUTO_ANSWER", s.AutoAnswer, "works with the technology PJSIP only")
 	}
 	name, value, ok := strings.Cut(s.AutoAnswerHeader, ":")
 	value = strings.TrimSpace(value)
 	switch {
 	case !ok || name == "" || value == "" || strings.Trim(name, letters+digits+"-") != "":
-		m.add("AUTO_ANSWER_HEADER", s.AutoAnswerHeader, "not Name: value")
+		m.Add("AUTO_ANSWER_HEADER", s.AutoAnswerHeader, "not Name: value")
 	case strings.ContainsAny(value, ",$`\\\"'()[]{}") || hasControl(value):
 		// Asterisk reads these itself, and splits at commas.
-		m.add("AUTO_ANSWER_HEADER", s.AutoAnswerHeader, "has a character that Asterisk would interpret")
+		m.Add("AUTO_ANSWER_HEADER", s.AutoAnswerHeader, "has a character that Asterisk would interpret")
 	}
 	c.autoAnswerVariable = "PJSIP_HEADER(add," + name + ")=" + value
-	duration := func(variable, value string, low, high time.Duration) time.Duration {
-		d, err := time.ParseDuration(value)
-		if err != nil || d < low || d > high {
-			m.add(variable, value, "not a duration from %v to %v, such as 5s", low, high)
-		}
-		return d
-	}
-	c.ringTime = duration("RING_TIME", s.RingTime, time.Second, time.Hour)
-	c.poll = duration("POLL_INTERVAL", s.PollInterval, 0, time.Hour)
+	c.ringTime = m.Duration("RING_TIME", s.RingTime, time.Second, time.Hour, "5s")
+	c.poll = m.Duration("POLL_INTERVAL", s.PollInterval, 0, time.Hour, "5s")
 	c.features(s, &m)
-	return c, errors.Join(m...)
+	return c, m.Err()
 }
 
 // features fills in the families of AstDB.
-func (c *config) features(s Settings, m *mistakes) {
+func (c *config) features(s Settings, m *pbx.Mistakes) {
 	c.dnd, c.dndOn, c.forward, c.busy, c.noAnswer = "DND", "1", "CF", "CFB", "CFNA"
 	switch s.Features {
 	case "asterisk":
 	case "freepbx":
 		c.dndOn, c.noAnswer = "YES", "CFU"
 	default:
-		m.add("FEATURES", s.Features, "not asterisk or freepbx")
+		m.Add("FEATURES", s.Features, "not asterisk or freepbx")
 	}
 	for _, f := range []struct {
 		variable, value string
@@ -187,7 +164,7 @@ func (c *config) features(s Settings, m *mistakes) {
 			continue
 		}
 		if *f.into = f.value; strings.Trim(f.value, letters+digits+"_-/") != "" {
-			m.add(f.variable, f.value, "not letters, digits, -, _ and /")
+			m.Add(f.variable, f.value, "not letters, digits, -, _ and /")
 		}
 	}
 }

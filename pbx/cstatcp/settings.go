@@ -3,8 +3,6 @@ package cstatcp
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -13,6 +11,7 @@ import (
 	"unicode"
 
 	"rccgw/csta"
+	"rccgw/pbx"
 )
 
 // Settings are the variables of the driver, as text, named RCC_PBX_<NAME>_…
@@ -54,25 +53,18 @@ func (s Settings) Check() error {
 	return err
 }
 
-// mistakes collects what is wrong with settings.
-type mistakes []error
-
-func (m *mistakes) add(variable, value, format string, args ...any) {
-	*m = append(*m, fmt.Errorf("%s=%q: %s", variable, value, fmt.Sprintf(format, args...)))
-}
-
 func (s Settings) config() (config, error) {
-	var m mistakes
+	var m pbx.Mistakes
 	c := config{edition: csta.Edition(s.Edition), applicationID: s.ApplicationID, protocol: s.Protocol, user: s.User, secret: s.Secret}
 	s.addressOf(&c, &m)
 	if !c.edition.Valid() {
-		m.add("EDITION", s.Edition, "not ed2 to ed6, or one with a private part such as ed3/privA")
+		m.Add("EDITION", s.Edition, "not ed2 to ed6, or one with a private part such as ed3/privA")
 	}
 	if s.Features != "" {
 		var wrong []string
 		c.features, wrong = csta.FeaturesOf(s.Features)
 		for _, name := range wrong {
-			m.add("FEATURES", s.Features, "%q is not a service or an event", name)
+			m.Add("FEATURES", s.Features, "%q is not a service or an event", name)
 		}
 	}
 	switch s.Session {
@@ -80,47 +72,40 @@ func (s Settings) config() (config, error) {
 	case "ecma354":
 		c.session = true
 	default:
-		m.add("SESSION", s.Session, "not ecma354 or off")
+		m.Add("SESSION", s.Session, "not ecma354 or off")
 	}
 	if c.session && (s.ApplicationID == "" || hasControl(s.ApplicationID)) {
-		m.add("APPLICATION_ID", s.ApplicationID, "not the name of an application")
+		m.Add("APPLICATION_ID", s.ApplicationID, "not the name of an application")
 	}
 	if c.protocol == "" {
 		c.protocol = cstaNamespace + s.Edition
 	}
 	if hasControl(s.Protocol) {
-		m.add("PROTOCOL", s.Protocol, "has a control character")
+		m.Add("PROTOCOL", s.Protocol, "has a control character")
 	}
 	if s.User != "" && !c.session {
-		m.add("USER", s.User, "is of use with SESSION=ecma354 only")
+		m.Add("USER", s.User, "is of use with SESSION=ecma354 only")
 	}
 	if hasControl(s.User) {
-		m.add("USER", s.User, "has a control character")
+		m.Add("USER", s.User, "has a control character")
 	}
 	hasSecret := s.Secret != "" || s.SecretFile != ""
 	switch {
 	case s.User != "" && !hasSecret:
-		m = append(m, errors.New("SECRET: missing, of the USER"))
+		m.Note("SECRET", "missing, of the USER")
 	case s.User == "" && hasSecret:
-		m = append(m, errors.New("SECRET: of no USER"))
+		m.Note("SECRET", "of no USER")
 	case hasControl(s.Secret):
-		m = append(m, errors.New("SECRET: has a control character"))
+		m.Note("SECRET", "has a control character")
 	}
-	duration := func(variable, value string, low, high time.Duration) time.Duration {
-		d, err := time.ParseDuration(value)
-		if err != nil || d < low || d > high {
-			m.add(variable, value, "not a duration from %v to %v, such as 30s", low, high)
-		}
-		return d
-	}
-	c.duration = duration("DURATION", s.Duration, 10*time.Second, 24*time.Hour)
-	c.heartbeat = duration("HEARTBEAT", s.Heartbeat, time.Second, time.Hour)
-	c.timeout = duration("TIMEOUT", s.Timeout, 100*time.Millisecond, time.Minute)
-	return c, errors.Join(m...)
+	c.duration = m.Duration("DURATION", s.Duration, 10*time.Second, 24*time.Hour, "30s")
+	c.heartbeat = m.Duration("HEARTBEAT", s.Heartbeat, time.Second, time.Hour, "30s")
+	c.timeout = m.Duration("TIMEOUT", s.Timeout, 100*time.Millisecond, time.Minute, "30s")
+	return c, m.Err()
 }
 
 // addressOf reads the address, and what certificate its server must have.
-func (s Settings) addressOf(c *config, m *mistakes) {
+func (s Settings) addressOf(c *config, m *pbx.Mistakes) {
 	scheme, address, ok := strings.Cut(s.Address, "://")
 	if !ok {
 		scheme, address = "tcp", s.Address
@@ -129,15 +114,15 @@ func (s Settings) addressOf(c *config, m *mistakes) {
 	host, port, err := net.SplitHostPort(address)
 	switch {
 	case s.Address == "":
-		*m = append(*m, errors.New("ADDRESS: missing"))
+		m.Note("ADDRESS", "missing")
 		return
 	case scheme != "tcp" && scheme != "tls":
-		m.add("ADDRESS", s.Address, "not host:port, tcp://host:port or tls://host:port")
+		m.Add("ADDRESS", s.Address, "not host:port, tcp://host:port or tls://host:port")
 	case err != nil || host == "":
-		m.add("ADDRESS", s.Address, "not host:port")
+		m.Add("ADDRESS", s.Address, "not host:port")
 	default:
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			m.add("ADDRESS", s.Address, "port %q is not a number from 1 to 65535", port)
+			m.Add("ADDRESS", s.Address, "port %q is not a number from 1 to 65535", port)
 		}
 	}
 	if scheme == "tls" {
@@ -147,17 +132,17 @@ func (s Settings) addressOf(c *config, m *mistakes) {
 		return
 	}
 	if c.tls == nil {
-		m.add("TLS_CA", s.TlsCa, "is of use with a tls:// address only")
+		m.Add("TLS_CA", s.TlsCa, "is of use with a tls:// address only")
 		return
 	}
 	pem, err := os.ReadFile(s.TlsCa)
 	if err != nil {
-		m.add("TLS_CA", s.TlsCa, "%v", err)
+		m.Add("TLS_CA", s.TlsCa, "%v", err)
 		return
 	}
 	c.tls.RootCAs = x509.NewCertPool()
 	if !c.tls.RootCAs.AppendCertsFromPEM(pem) {
-		m.add("TLS_CA", s.TlsCa, "has no PEM certificate")
+		m.Add("TLS_CA", s.TlsCa, "has no PEM certificate")
 	}
 }
 

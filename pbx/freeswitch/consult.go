@@ -16,7 +16,7 @@ func (d *Driver) consultationCall(ctx context.Context, req *csta.ConsultationCal
 	}
 	line, id := req.ExistingCall.DeviceID.ID, newCallID(ctx)
 	var held *channel
-	var m *making
+	var m *pbx.Making
 	err = d.inTurn(ctx, func() error {
 		if d.known(id) {
 			m = d.making[id]
@@ -34,7 +34,7 @@ func (d *Driver) consultationCall(ctx context.Context, req *csta.ConsultationCal
 		return err
 	})
 	if err == nil && m != nil {
-		err = m.wait(ctx)
+		err = m.Wait(ctx)
 	}
 	if err != nil {
 		if held != nil && csta.AsError(err).Class != csta.PrivateError {

@@ -44,11 +44,11 @@ type Driver struct {
 	calls *pbx.Calls
 	turn  pbx.Turn // holds a token while somebody has the turn; guards all below
 
-	conn      *esl.Conn            // nil while there is no link
-	channels  map[string]*channel  // by UUID
-	ended     map[string]time.Time // UUIDs of channels that a list may still have
-	making    map[string]*making   // by UUID, until the PBX has said that it calls the phone
-	lingering map[string]lingering // by callID
+	conn      *esl.Conn              // nil while there is no link
+	channels  map[string]*channel    // by UUID
+	ended     map[string]time.Time   // UUIDs of channels that a list may still have
+	making    map[string]*pbx.Making // by UUID, until the PBX has said that it calls the phone
+	lingering map[string]lingering   // by callID
 	emit      pbx.Emit
 	mayAct    func() bool          // whether this process may act for the PBX, by the lease of the link
 	fresh     time.Duration        // how long what FreeSWITCH lists may be behind its events
@@ -64,7 +64,7 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 		return nil, err
 	}
 	return &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: pbx.NewTurn(), channels: map[string]*channel{},
-		ended: map[string]time.Time{}, making: map[string]*making{}, lingering: map[string]lingering{}, doubts: map[string]time.Time{},
+		ended: map[string]time.Time{}, making: map[string]*pbx.Making{}, lingering: map[string]lingering{}, doubts: map[string]time.Time{},
 		fresh: 500 * time.Millisecond}, nil
 }
 
@@ -165,7 +165,7 @@ func (d *Driver) lose() {
 	defer d.done()
 	d.conn = nil
 	for id, m := range d.making {
-		m.answer(csta.Errorf(csta.PrivateError, "uncertain", "the link to the PBX was lost before it said that it calls the phone"))
+		m.Answer(csta.Errorf(csta.PrivateError, "uncertain", "the link to the PBX was lost before it said that it calls the phone"))
 		delete(d.making, id)
 	}
 }

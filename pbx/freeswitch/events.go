@@ -43,7 +43,7 @@ func (d *Driver) handle(e esl.Event) {
 	if ch := d.channels[f.uuid]; ch != nil {
 		d.keep(ch)
 		if m := d.making[f.uuid]; m != nil {
-			m.answer(nil)
+			m.Answer(nil)
 			delete(d.making, f.uuid)
 		}
 	}
@@ -143,5 +143,5 @@ func (d *Driver) jobDone(e esl.Event) {
 		return
 	}
 	delete(d.making, id)
-	m.answer(csta.Errorf(csta.SystemResourceAvailability, "callingDeviceOutOfService", "the PBX cannot call the phone: %s", reason))
+	m.Answer(csta.Errorf(csta.SystemResourceAvailability, "callingDeviceOutOfService", "the PBX cannot call the phone: %s", reason))
 }

@@ -12,27 +12,6 @@ import (
 	"rccgw/pbx"
 )
 
-// A making is a MakeCall that waits for the PBX to call the phone.
-type making struct {
-	err  error
-	done chan struct{} // closed when err is what became of it
-}
-
-func (m *making) answer(err error) {
-	m.err = err
-	close(m.done)
-}
-
-// wait waits for what becomes of it.
-func (m *making) wait(ctx context.Context) error {
-	select {
-	case <-m.done:
-		return m.err
-	case <-ctx.Done():
-		return csta.Errorf(csta.PrivateError, "uncertain", "the PBX has not said that it calls the phone")
-	}
-}
-
 // newCallID returns the callID of the call that a command makes, a UUID. The same
 // command gives the same one: FreeSWITCH refuses a second channel with it while
 // the first lives.
@@ -54,7 +33,7 @@ func (d *Driver) makeCall(ctx context.Context, req *csta.MakeCall) (*csta.MakeCa
 		return nil, err
 	}
 	line, id := req.CallingDevice.ID, newCallID(ctx)
-	var m *making
+	var m *pbx.Making
 	err = d.inTurn(ctx, func() error {
 		if d.known(id) {
 			m = d.making[id]
@@ -67,7 +46,7 @@ func (d *Driver) makeCall(ctx context.Context, req *csta.MakeCall) (*csta.MakeCa
 		return err
 	})
 	if err == nil && m != nil {
-		err = m.wait(ctx)
+		err = m.Wait(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -83,7 +62,7 @@ func (d *Driver) known(id string) bool {
 
 // originate has the PBX call the line's phone, which dials the number when it answers. It
 // returns what to wait for, without the turn.
-func (d *Driver) originate(ctx context.Context, line, id, number string, auto bool) (*making, error) {
+func (d *Driver) originate(ctx context.Context, line, id, number string, auto bool) (*pbx.Making, error) {
 	if err := pbx.CheckLease(ctx); err != nil {
 		return nil, err
 	}
@@ -92,7 +71,7 @@ func (d *Driver) originate(ctx context.Context, line, id, number string, auto bo
 	if auto && d.autoAnswer.Match(line) {
 		vars = append(vars, "sip_auto_answer=true")
 	}
-	m := &making{done: make(chan struct{})}
+	m := pbx.NewMaking()
 	d.making[id] = m
 	command := "originate {" + strings.Join(vars, ",") + "}user/" + line + "@" + d.domain + " " + number + " " + d.dialplan + " " + d.context
 	if err := d.conn.BgAPI(ctx, id, command); err != nil {

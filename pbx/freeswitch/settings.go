@@ -1,8 +1,6 @@
 package freeswitch
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -46,31 +44,24 @@ func (s Settings) Check() error {
 	return err
 }
 
-// mistakes collects what is wrong with settings.
-type mistakes []error
-
-func (m *mistakes) add(variable, value, format string, args ...any) {
-	*m = append(*m, fmt.Errorf("%s=%q: %s", variable, value, fmt.Sprintf(format, args...)))
-}
-
 func (s Settings) config() (config, error) {
-	var m mistakes
+	var m pbx.Mistakes
 	c := config{address: s.Address, secret: s.Secret, domain: s.Domain, context: s.Context, dialplan: s.Dialplan, conference: s.Conference,
 		features: s.Features == "db"}
 	if h, port, err := net.SplitHostPort(s.Address); err != nil || h == "" {
-		m.add("ADDRESS", s.Address, "not host:port")
+		m.Add("ADDRESS", s.Address, "not host:port")
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		m.add("ADDRESS", s.Address, "port %q is not a number up to 65535", port)
+		m.Add("ADDRESS", s.Address, "port %q is not a number up to 65535", port)
 	}
 	if s.Secret == "" && s.SecretFile == "" {
-		m = append(m, errors.New("SECRET: missing"))
+		m.Note("SECRET", "missing")
 	} else if strings.ContainsFunc(s.Secret, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		m = append(m, errors.New("SECRET: has a control character"))
+		m.Note("SECRET", "has a control character")
 	}
 	// These become words of commands.
 	word := func(variable, value, more string) {
 		if value == "" || strings.Trim(value, letters+digits+"_-"+more) != "" {
-			m.add(variable, value, "not letters, digits and any of _-%s", more)
+			m.Add(variable, value, "not letters, digits and any of _-%s", more)
 		}
 	}
 	word("DOMAIN", s.Domain, ".")
@@ -80,30 +71,16 @@ func (s Settings) config() (config, error) {
 		word("CONFERENCE", s.Conference, "")
 	}
 	if s.Features != "db" && s.Features != "off" {
-		m.add("FEATURES", s.Features, "not db or off")
+		m.Add("FEATURES", s.Features, "not db or off")
 	}
-	lines := func(variable, value string) pbx.Lines {
-		p, err := pbx.ParseLines(value)
-		if err != nil {
-			m.add(variable, value, "%v", err)
-		}
-		return p
+	if c.phones = m.Lines("PHONES", s.Phones); s.Phones == "" {
+		m.Add("PHONES", s.Phones, "no user is a phone")
 	}
-	if c.phones = lines("PHONES", s.Phones); s.Phones == "" {
-		m.add("PHONES", s.Phones, "no user is a phone")
-	}
-	c.talk = lines("TALK_EVENT", s.TalkEvent)
-	c.autoAnswer = lines("AUTO_ANSWER", s.AutoAnswer)
-	duration := func(variable, value string, low, high time.Duration) time.Duration {
-		d, err := time.ParseDuration(value)
-		if err != nil || d < low || d > high {
-			m.add(variable, value, "not a duration from %v to %v, such as 5s", low, high)
-		}
-		return d
-	}
-	c.ringTime = duration("RING_TIME", s.RingTime, time.Second, time.Hour)
-	c.lookAgain = duration("LOOK_AGAIN", s.LookAgain, 10*time.Millisecond, time.Hour)
-	return c, errors.Join(m...)
+	c.talk = m.Lines("TALK_EVENT", s.TalkEvent)
+	c.autoAnswer = m.Lines("AUTO_ANSWER", s.AutoAnswer)
+	c.ringTime = m.Duration("RING_TIME", s.RingTime, time.Second, time.Hour, "5s")
+	c.lookAgain = m.Duration("LOOK_AGAIN", s.LookAgain, 10*time.Millisecond, time.Hour, "5s")
+	return c, m.Err()
 }
 
 const (

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"rccgw/csta"
+	"rccgw/pbx"
 )
 
 // Settings are the variables of the driver, as text, named RCC_PBX_<NAME>_…
@@ -83,92 +84,74 @@ func (s Settings) Check() error {
 	return err
 }
 
-// mistakes collects what is wrong with settings.
-type mistakes []error
-
-func (m *mistakes) add(variable, value, format string, args ...any) {
-	*m = append(*m, fmt.Errorf("%s=%q: %s", variable, value, fmt.Sprintf(format, args...)))
-}
-
-func (m *mistakes) missing(variable, why string) {
-	*m = append(*m, fmt.Errorf("%s: missing%s", variable, why))
-}
-
 func (s Settings) config() (config, error) {
-	var m mistakes
+	var m pbx.Mistakes
 	c := config{to: s.To, from: s.From, line: s.Line, number: s.Number, user: s.User, secret: s.Secret, edition: csta.Edition(s.Edition), addresses: map[string]address{}}
 	s.addressesOf(&c, &m)
 	s.tlsOf(&c, &m)
 	s.spellingOf(&m)
 	switch {
 	case s.User != "" && s.Secret == "" && s.SecretFile == "":
-		m.missing("SECRET", ", of the USER")
+		m.Note("SECRET", "missing, of the USER")
 	case s.User == "" && s.Secret+s.SecretFile != "":
-		m.missing("USER", ", of the SECRET")
+		m.Note("USER", "missing, of the SECRET")
 	}
 	if strings.ContainsFunc(s.User, unicode.IsControl) {
-		m.add("USER", s.User, "has a control character")
+		m.Add("USER", s.User, "has a control character")
 	}
 	if strings.ContainsFunc(s.Secret, unicode.IsControl) {
-		m = append(m, errors.New("SECRET: has a control character"))
+		m.Note("SECRET", "has a control character")
 	}
 	if !csta.Edition(s.Edition).Valid() {
-		m.add("EDITION", s.Edition, "not ed2 to ed6, or one with a private part such as ed3/privA")
+		m.Add("EDITION", s.Edition, "not ed2 to ed6, or one with a private part such as ed3/privA")
 	}
 	if s.Features != "" {
 		var wrong []string
 		c.features, wrong = csta.FeaturesOf(s.Features)
 		for _, name := range wrong {
-			m.add("FEATURES", s.Features, "%q is not a service or an event", name)
+			m.Add("FEATURES", s.Features, "%q is not a service or an event", name)
 		}
 	}
 	either := func(variable, value, no, yes string) bool {
 		if value != no && value != yes {
-			m.add(variable, value, "not %s or %s", yes, no)
+			m.Add(variable, value, "not %s or %s", yes, no)
 		}
 		return value == yes
 	}
 	c.lineInInvite = either("LINE_IN_INVITE", s.LineInInvite, "off", "on")
 	c.byInvite = either("REFRESH", s.Refresh, "update", "invite")
-	duration := func(variable, value string, low, high time.Duration) time.Duration {
-		d, err := time.ParseDuration(value)
-		if err != nil || d < low || d > high {
-			m.add(variable, value, "not a duration from %v to %v, such as 30s", low, high)
-		}
-		return d
-	}
 	if c.sessionExpires = -1; s.SessionExpires != "off" {
-		c.sessionExpires = duration("SESSION_EXPIRES", s.SessionExpires, 90*time.Second, 24*time.Hour)
+		c.sessionExpires = m.Duration("SESSION_EXPIRES", s.SessionExpires, 90*time.Second, 24*time.Hour, "30s")
 	}
-	c.heartbeat = duration("HEARTBEAT", s.Heartbeat, time.Second, time.Hour)
-	c.timeout = duration("TIMEOUT", s.Timeout, 100*time.Millisecond, time.Minute)
-	c.idle = duration("IDLE", s.Idle, time.Second, 24*time.Hour)
-	c.retry = duration("RETRY", s.Retry, 10*time.Millisecond, time.Hour)
-	c.retryMax = duration("RETRY_MAX", s.RetryMax, 10*time.Millisecond, time.Hour)
+	c.heartbeat = m.Duration("HEARTBEAT", s.Heartbeat, time.Second, time.Hour, "30s")
+	c.timeout = m.Duration("TIMEOUT", s.Timeout, 100*time.Millisecond, time.Minute, "30s")
+	c.idle = m.Duration("IDLE", s.Idle, time.Second, 24*time.Hour, "30s")
+	c.retry = m.Duration("RETRY", s.Retry, 10*time.Millisecond, time.Hour, "30s")
+	c.retryMax = m.Duration("RETRY_MAX", s.RetryMax, 10*time.Millisecond, time.Hour, "30s")
 	if c.retryMax < c.retry {
-		m.add("RETRY_MAX", s.RetryMax, "shorter than RETRY=%s", s.Retry)
+		m.Add("RETRY_MAX", s.RetryMax, "shorter than RETRY=%s", s.Retry)
 	}
 	count := func(variable, value string, high int) int {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 1 || n > high {
-			m.add(variable, value, "not a number from 1 to %d", high)
+			m.Add(variable, value, "not a number from 1 to %d", high)
 		}
 		return n
 	}
 	c.openRate = count("OPEN_RATE", s.OpenRate, 10_000)
 	c.maxLines = count("MAX_LINES", s.MaxLines, 100_000)
-	return c, errors.Join(m...)
+	return c, m.Err()
 }
 
 // addressesOf reads where lines are.
-func (s Settings) addressesOf(c *config, m *mistakes) {
+func (s Settings) addressesOf(c *config, m *pbx.Mistakes) {
 	if s.Address == "" && s.Addresses == "" && s.AddressesFile == "" {
-		m.missing("ADDRESS", ", or ADDRESSES")
+		m.Note("ADDRESS", "missing, or ADDRESSES")
 	}
 	if s.Address != "" {
 		a, err := parseAddress(s.Address)
 		if err != nil {
-			m.add("ADDRESS", s.Address, "%v", err)
+			m.Add("ADDRESS", s.Address, "%v", err)
 		}
 		c.address, c.perLine = &a, strings.Contains(a.host, "{line}")
 	}
@@ -182,11 +165,11 @@ func (s Settings) addressesOf(c *config, m *mistakes) {
 		a, err := parseAddress(text)
 		switch _, twice := c.addresses[line]; {
 		case !ok || checkLine(line) != nil:
-			m.add("ADDRESSES", item, "not a line, = and its address, such as 1001=udp://10.0.0.11:5060")
+			m.Add("ADDRESSES", item, "not a line, = and its address, such as 1001=udp://10.0.0.11:5060")
 		case err != nil:
-			m.add("ADDRESSES", item, "%v", err)
+			m.Add("ADDRESSES", item, "%v", err)
 		case twice:
-			m.add("ADDRESSES", item, "line %s has two addresses", line)
+			m.Add("ADDRESSES", item, "line %s has two addresses", line)
 		default:
 			c.addresses[line] = a.of(line)
 		}
@@ -222,11 +205,11 @@ func (c *config) secure() bool {
 }
 
 // tlsOf reads what certificate the other end must have, and what it is shown.
-func (s Settings) tlsOf(c *config, m *mistakes) {
+func (s Settings) tlsOf(c *config, m *pbx.Mistakes) {
 	if !c.secure() {
 		for variable, value := range map[string]string{"TLS_CA": s.TlsCa, "TLS_CERT": s.TlsCert, "TLS_KEY": s.TlsKey} {
 			if value != "" {
-				m.add(variable, value, "is of use with a tls:// address only")
+				m.Add(variable, value, "is of use with a tls:// address only")
 			}
 		}
 		return
@@ -236,28 +219,28 @@ func (s Settings) tlsOf(c *config, m *mistakes) {
 		pem, err := os.ReadFile(s.TlsCa)
 		c.tls.RootCAs = x509.NewCertPool()
 		if err != nil {
-			m.add("TLS_CA", s.TlsCa, "%v", err)
+			m.Add("TLS_CA", s.TlsCa, "%v", err)
 		} else if !c.tls.RootCAs.AppendCertsFromPEM(pem) {
-			m.add("TLS_CA", s.TlsCa, "has no PEM certificate")
+			m.Add("TLS_CA", s.TlsCa, "has no PEM certificate")
 		}
 	}
 	switch {
 	case s.TlsCert == "" && s.TlsKey == "":
 	case s.TlsCert == "":
-		m.missing("TLS_CERT", ", of the TLS_KEY")
+		m.Note("TLS_CERT", "missing, of the TLS_KEY")
 	case s.TlsKey == "":
-		m.missing("TLS_KEY", ", of the TLS_CERT")
+		m.Note("TLS_KEY", "missing, of the TLS_CERT")
 	default:
 		cert, err := tls.LoadX509KeyPair(s.TlsCert, s.TlsKey)
 		if err != nil {
-			m.add("TLS_CERT", s.TlsCert, "%v", err)
+			m.Add("TLS_CERT", s.TlsCert, "%v", err)
 		}
 		c.tls.Certificates = []tls.Certificate{cert}
 	}
 }
 
 // spellingOf checks how lines and numbers are written.
-func (s Settings) spellingOf(m *mistakes) {
+func (s Settings) spellingOf(m *pbx.Mistakes) {
 	filled := strings.NewReplacer("{line}", "1", "{host}", "h", "{number}", "1")
 	for _, p := range []struct{ variable, value, needs, forbids string }{
 		{"TO", s.To, "", "{number}"}, {"FROM", s.From, "", "{number}"}, {"LINE", s.Line, "{line}", "{number}"}, {"NUMBER", s.Number, "{number}", "{line}"},
@@ -267,13 +250,13 @@ func (s Settings) spellingOf(m *mistakes) {
 		u, err := url.Parse(text)
 		switch {
 		case !strings.Contains(p.value, p.needs):
-			m.add(p.variable, p.value, "has no %s", p.needs)
+			m.Add(p.variable, p.value, "has no %s", p.needs)
 		case strings.Contains(p.value, p.forbids):
-			m.add(p.variable, p.value, "%s has no meaning here", p.forbids)
+			m.Add(p.variable, p.value, "%s has no meaning here", p.forbids)
 		case strings.ContainsAny(text, "{}<>\" \t\r\n"):
-			m.add(p.variable, p.value, "has a space, a quote, a bracket, or a brace that means nothing")
+			m.Add(p.variable, p.value, "has a space, a quote, a bracket, or a brace that means nothing")
 		case uri && (err != nil || u.Scheme != "sip" && u.Scheme != "sips" || u.Opaque == ""):
-			m.add(p.variable, p.value, "not a SIP URI")
+			m.Add(p.variable, p.value, "not a SIP URI")
 		}
 	}
 }

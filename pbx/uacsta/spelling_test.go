@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"rccgw/csta"
+	"rccgw/pbx"
 )
 
 // Numbers come without scheme and parameters; what is no URI stays.
@@ -66,7 +67,7 @@ func TestSpelling(t *testing.T) {
 func TestAddressOfLine(t *testing.T) {
 	set := Settings{Address: "udp://phone-{line}.example.com:5060", Addresses: "1002=tcp://10.0.0.12:5062"}
 	c := config{addresses: map[string]address{}}
-	var m mistakes
+	var m pbx.Mistakes
 	set.addressesOf(&c, &m)
 	if got := c.address.of("1001").server(); len(m) > 0 || !c.perLine || got != "udp://phone-1001.example.com:5060" || c.addresses["1002"].server() != "tcp://10.0.0.12:5062" {
 		t.Errorf("%v, %s, %+v", m, got, c)
