@@ -774,6 +774,13 @@ func (c *core) discard(f flow) {
 	if !f.reliable() {
 		return
 	}
+	c.mu.Lock()
+	opened := c.conns[connKey{f.network, f.peer}]
+	c.mu.Unlock()
+	if opened != nil {
+		opened.shut() // its Close is the reader's, and tells of garbage
+		return
+	}
 	if x, err := c.tpl.GetConnection(f.network, f.peer.String()); err == nil {
 		_ = x.Close()
 	}

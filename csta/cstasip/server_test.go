@@ -754,6 +754,19 @@ func TestClientThatCloses(t *testing.T) {
 	}
 }
 
+// A connection that the gateway gives up is closed, and no word of its peer's.
+func TestDiscardedConnection(t *testing.T) {
+	b := newBench(t, nil, nil)
+	p := newPeer(t, b.url(tcpNet))
+	p.script().open()
+	b.discard(flow{network: tcpNet, peer: addrPort(p.conn.LocalAddr())})
+	for range p.in { // until it is closed
+	}
+	if s := b.Stats(); s.Malformed != 0 || s.Connections != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // A client that uses a branch twice is served: sipgo takes its second request
 // for the first.
 func TestBranchUsedTwice(t *testing.T) {
