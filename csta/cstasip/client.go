@@ -74,7 +74,9 @@ type ClientConfig struct {
 }
 
 // An Endpoint is a socket or connection to one server, for the dialogs of any
-// number of clients. If its connection is lost the next request opens another.
+// number of clients. If its connection is lost their requests fail, with
+// ErrDisconnected: what the server sent meanwhile may be lost, and the dialogs'
+// Contact leads to it.
 type Endpoint struct {
 	core
 	way  flow
@@ -151,10 +153,8 @@ func (e *Endpoint) reach(ctx context.Context, network string, port uint16) error
 	return err
 }
 
-// Connected reports whether the connection that Connect has opened still stands. A
-// request that found it lost has opened another, but what the server sent meanwhile
-// may be lost, and the dialogs' Contact leads to the old one. Nobody is told of a
-// loss: who wants to know asks now and then. It is always true by UDP.
+// Connected reports whether the connection still stands. Nobody is told of a loss:
+// who wants to know asks now and then. It is always true by UDP.
 func (e *Endpoint) Connected() bool {
 	if !e.way.reliable() {
 		return true
@@ -164,7 +164,7 @@ func (e *Endpoint) Connected() bool {
 		return false
 	}
 	_, _ = c.TryClose() // gives back what was taken
-	return addrPort(c.LocalAddr()) == e.dialled
+	return true
 }
 
 // HangUp ends, with BYE over this endpoint, the dialog of a client whose own endpoint
@@ -395,42 +395,46 @@ func (c *Client) transmit(ctx context.Context, method, headers string, body []by
 	f := c.e.way
 	c.sending.Lock()
 	defer c.sending.Unlock()
-	for range 2 {
-		branch = newBranch()
-		c.mu.Lock()
-		c.leg.cseq++
-		cseq = c.leg.cseq
-		h := headers
-		if method == invite || method == update {
-			h += c.leg.contact(f)
-		}
-		req, err := c.leg.request(f, method, cseq, branch, h, body)
-		c.mu.Unlock()
-		if err != nil {
-			return "", 0, err
-		}
-		signed := c.login.sign(req)
-		if method == info && c.cfg.Permit != nil {
-			if err := c.cfg.Permit(ctx); err != nil {
-				return "", 0, fmt.Errorf("%w: %w", ErrUnsent, err)
-			}
-		}
-		var again func()
-		if method == invite {
-			again = func() { c.acknowledge(cseq, signed) }
-		}
-		err = c.e.send(ctx, f, req, func(m *message, err error) {
-			if m != nil && method == invite && m.status < 300 {
-				again()
-			}
-			to <- outcome{m, err}
-		}, again)
-		if err == nil || !f.reliable() || errors.Is(err, errStopped) {
-			return branch, cseq, err
-		}
-		c.e.discard(f) // and once more, over another connection
+	branch = newBranch()
+	c.mu.Lock()
+	c.leg.cseq++
+	cseq = c.leg.cseq
+	if method == invite || method == update {
+		headers += c.leg.contact(f)
 	}
-	return branch, cseq, ErrDisconnected
+	req, err := c.leg.request(f, method, cseq, branch, headers, body)
+	c.mu.Unlock()
+	if err != nil {
+		return "", 0, err
+	}
+	signed := c.login.sign(req)
+	if method == info && c.cfg.Permit != nil {
+		if err := c.cfg.Permit(ctx); err != nil {
+			return "", 0, fmt.Errorf("%w: %w", ErrUnsent, err)
+		}
+	}
+	var again func()
+	if method == invite {
+		again = func() { c.acknowledge(cseq, signed) }
+	}
+	err = c.e.emit(ctx, req, func(m *message, err error) {
+		if m != nil && method == invite && m.status < 300 {
+			again()
+		}
+		to <- outcome{m, err}
+	}, again)
+	return branch, cseq, err
+}
+
+// emit sends a request over the endpoint's way. What could not be written whole was
+// not sent.
+func (e *Endpoint) emit(ctx context.Context, req *sip.Request, final func(*message, error), again func()) error {
+	err := e.send(ctx, e.way, req, final, again)
+	if err == nil || !e.way.reliable() || errors.Is(err, errStopped) {
+		return err
+	}
+	e.discard(e.way)
+	return fmt.Errorf("%w: %w", ErrUnsent, ErrDisconnected)
 }
 
 // acknowledge sends the ACK of a 2xx to INVITE. It cannot be challenged, and is

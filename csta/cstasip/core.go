@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -87,7 +88,7 @@ type core struct {
 	sockets   []*socket
 	senders   *simplelru.LRU[netip.AddrPort, *socket] // whom sipgo's pool knows, see knows
 	listeners []*listener
-	dialled   netip.AddrPort          // our end of a client's connection
+	dialled   netip.AddrPort          // our end of an endpoint's connection, which is its only one
 	places    *lru.Cache[path, place] // of sentBy
 	conns     map[connKey]*conn
 	connsOf   tally            // per peer
@@ -151,7 +152,13 @@ func (c *core) init(n network, log *slog.Logger, config *tls.Config, advertise s
 	tcp := func() *sip.TransportTCP {
 		return &sip.TransportTCP{
 			WriteTimeout: writeTimeout,
-			DialerCreate: func(local net.Addr) net.Dialer { return net.Dialer{Timeout: dialTimeout, LocalAddr: local} },
+			DialerCreate: func(local net.Addr) net.Dialer {
+				d := net.Dialer{Timeout: dialTimeout, LocalAddr: local}
+				if c.dialled.IsValid() {
+					d.Control = func(string, string, syscall.RawConn) error { return ErrDisconnected }
+				}
+				return d
+			},
 		}
 	}
 	c.tpl = sip.NewTransportLayer(net.DefaultResolver, newParser(), config,
@@ -781,9 +788,15 @@ func (c *core) discard(f flow) {
 		opened.shut() // its Close is the reader's, and tells of garbage
 		return
 	}
-	if x, err := c.tpl.GetConnection(f.network, f.peer.String()); err == nil {
-		_ = x.Close()
+	x, err := c.tpl.GetConnection(f.network, f.peer.String())
+	if err != nil {
+		return
 	}
+	// sipgo enters a connection after it has begun to read: one that ends in between
+	// stays, and is thought to stand.
+	pool := c.tpl.Pool(f.network)
+	_ = pool.CloseAndDelete(x, f.peer.String())
+	_ = pool.CloseAndDelete(x, x.LocalAddr().String())
 }
 
 // alphabet has 32 letters that may stand in tags and branches.

@@ -214,28 +214,20 @@ func (r *Registration) exchange(ctx context.Context, interval time.Duration) (*m
 	return m, err
 }
 
-// ask sends a request outside of dialogs and returns its final answer. Where the
-// connection turns out to be broken it makes another and tries once more.
+// ask sends a request outside of dialogs and returns its final answer.
 func (e *Endpoint) ask(ctx context.Context, build func() (*sip.Request, error)) (*message, error) {
-	for range 2 {
-		req, err := build()
-		if err != nil {
-			return nil, err
-		}
-		answers := make(chan outcome, 1)
-		err = e.send(ctx, e.way, req, func(m *message, err error) { answers <- outcome{m, err} }, nil)
-		if err == nil {
-			select {
-			case o := <-answers:
-				return o.m, o.err
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-		if !e.way.reliable() || errors.Is(err, errStopped) {
-			return nil, err
-		}
-		e.discard(e.way)
+	req, err := build()
+	if err != nil {
+		return nil, err
 	}
-	return nil, ErrDisconnected
+	answers := make(chan outcome, 1)
+	if err := e.emit(ctx, req, func(m *message, err error) { answers <- outcome{m, err} }, nil); err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-answers:
+		return o.m, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }

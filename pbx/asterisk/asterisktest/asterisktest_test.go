@@ -324,12 +324,19 @@ func TestHoldByRedirect(t *testing.T) {
 	do(t, c, "Setvar", "Channel", holder, "Variable", "RCC_HELD", "Value", "1")
 	do(t, c, "Redirect", "Channel", holder, "Context", "rcc-hold", "Exten", "holder", "Priority", "1",
 		"ExtraChannel", peer, "ExtraContext", "rcc-hold", "ExtraExten", "held", "ExtraPriority", "1")
-	// A channel is out of its bridge a moment after BridgeLeave: in the dialplan.
-	each(t, c, "BridgeLeave "+holder, "BridgeLeave "+peer, "Newexten "+holder, "MusicOnHoldStart "+peer)
-	for _, e := range list(t, c, "CoreShowChannels") {
-		want := map[string]string{holder: "holder", peer: "held"}[e.Get("Channel")]
-		if e.Get("Context") != "rcc-hold" || e.Get("Exten") != want || e.Get("BridgeId") != "" {
-			t.Errorf("%+v", e)
+	each(t, c, "BridgeLeave "+holder, "BridgeLeave "+peer, "MusicOnHoldStart "+peer)
+	// The holder makes no music: it waits a moment after its BridgeLeave.
+	want := map[string]string{holder: "rcc-hold holder Wait", peer: "rcc-hold held MusicOnHold"}
+	waits := func(e ami.Event) bool {
+		return e.Get("Context")+" "+e.Get("Exten")+" "+e.Get("Application") == want[e.Get("Channel")] && e.Get("BridgeId") == ""
+	}
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		channels := list(t, c, "CoreShowChannels")
+		if len(channels) == 2 && waits(channels[0]) && waits(channels[1]) {
+			break
+		}
+		if time.Since(begin) > Timeout {
+			t.Fatalf("%+v", channels)
 		}
 	}
 	do(t, c, "Bridge", "Channel1", holder, "Channel2", peer, "Tone", "no")
