@@ -83,14 +83,15 @@ type callState struct {
 	members map[*channel]bool // channels that are active in it
 	holds   []*hold
 
-	room   bool            // the parties meet in a conference
-	target string          // number that is being dialled
-	cause  csta.EventCause // of the next Delivered, where it is no new call
-	caller bool            // the model knows who calls
-	sentBy string          // the device that transferred a party of it last
-	app    string          // deviceID of an application that answered
-	orbit  *orbit          // a party waits there
-	queue  *queue          // the caller is in it
+	room    bool            // the parties meet in a conference
+	target  string          // number that is being dialled
+	cause   csta.EventCause // of the next Delivered, where it is no new call
+	caller  bool            // the model knows who calls
+	sentBy  string          // the device that transferred a party of it last
+	app     string          // deviceID of an application that answered
+	orbit   *orbit          // a party waits there
+	parking bool            // a party is on its way there: Asterisk does not survive that the other is parked, too
+	queue   *queue          // the caller is in it
 
 	// lingering is a party that did not answer, until it is known whether the
 	// dialplan forwards the call.

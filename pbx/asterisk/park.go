@@ -112,7 +112,7 @@ func (d *Driver) parkCall(ctx context.Context, req *csta.ParkCall) (*csta.ParkCa
 		if err != nil {
 			return err
 		}
-		if far.heldBy != nil || far.local {
+		if far.heldBy != nil || far.local || far.device == own.device || d.states[id.CallID].parking {
 			return csta.Errorf(csta.StateIncompatibility, "invalidConnectionState", "whom %s talks with cannot be parked now", id)
 		}
 		if err := d.findLots(ctx); err != nil {
@@ -140,6 +140,9 @@ func (d *Driver) park(ctx context.Context, own, far *channel, l lot, number stri
 		pairs = append(pairs, "Timeout", strconv.Itoa(s*1000))
 	}
 	d.mark(far, call)
+	c := d.states[call]
+	c.parking = true
+	defer func() { c.parking = false }()
 	if err := d.do(ctx, csta.StateIncompatibility, "invalidConnectionState", "Park", pairs...); err != nil {
 		return err
 	}

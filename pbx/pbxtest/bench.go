@@ -130,7 +130,7 @@ const (
 	LinkWaiting       Ability = "who waits, after a lost link" // in an orbit or a queue
 	Model             Ability = "view of the driver's model"
 	Engaged           Ability = "no call waiting" // a phone in a call is busy
-	CrossedPickUps    Ability = "pick-ups and parking of calls that change at the same moment"
+	CrossedPickUps    Ability = "pick-ups of calls that change at the same moment"
 	Quick             Ability = "phones that take a call at once after another"
 	HandLift          Ability = "hand: lift"
 	HandDial          Ability = "hand: dial"

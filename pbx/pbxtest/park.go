@@ -2,6 +2,8 @@ package pbxtest
 
 import (
 	"errors"
+	"slices"
+	"sync"
 
 	"rccgw/csta"
 	"rccgw/pbx"
@@ -19,6 +21,7 @@ func parkScenarios() []scenario {
 		{name: "park, and the parked party leaves", services: need, needs: []Ability{Orbit, Quick}, play: parkGivenUp},
 		{name: "park, and nobody retrieves", services: need, needs: []Ability{Orbit, Impatient}, play: parkRecall},
 		{name: "park, refused", services: need, needs: []Ability{Orbit, Unknown}, play: parkRefused},
+		{name: "park by both at once", services: need, needs: at, play: parkByBoth},
 		{name: "park a conference", services: append(need[:3:3], &csta.ConferenceCall{}, &csta.ConsultationCall{}), needs: at, play: parkConference},
 		{name: "link lost, parked, then retrieved", services: need, needs: []Ability{Orbit, Link, LinkWaiting, HandDial}, play: linkParked},
 		{name: "an orbit where nothing is parked", services: need, needs: at, play: orbitEmpty},
@@ -167,6 +170,31 @@ func parkRefused(s *stage) {
 	}
 	s.refused(s.A, park(s.A, call, s.b.Orbit), csta.Operation, badConnections...)
 	s.agree(s.A, s.B, s.C, s.D)
+}
+
+// Of two who park each other at once one is parked, and the other told that it is too late.
+func parkByBoth(s *stage) {
+	call := s.talk(s.A, s.B)
+	line := []*actor{s.A, s.B}
+	errs := make([]error, len(line))
+	var both sync.WaitGroup
+	for i, a := range line {
+		both.Go(func() {
+			_, errs[i] = s.try(a, &csta.ParkCall{Parking: a.conn(call, a), ParkTo: csta.Device(s.b.Orbit)})
+		})
+	}
+	both.Wait()
+	if errs[0] != nil {
+		slices.Reverse(line)
+		slices.Reverse(errs)
+	}
+	if errs[0] != nil || errs[1] == nil {
+		s.Fatalf("of two who park each other one is to be parked: %v", errs)
+	}
+	if e := csta.AsError(errs[1]); e.Class != csta.StateIncompatibility && e.Class != csta.Operation {
+		s.Errorf("who is parked was refused with %v", errs[1])
+	}
+	s.parked(line[0], line[1], call)
 }
 
 // A PBX may refuse to park a conference; then nothing has changed.

@@ -44,7 +44,7 @@ var Lacks = map[pbxtest.Ability]string{
 	pbxtest.Engaged:        "the phones have call waiting",
 	pbxtest.HandPress:      "Asterisk passes on what is pressed in a call of two, and does not tell",
 	pbxtest.HandConference: "the phones cannot mix voice",
-	pbxtest.CrossedPickUps: "Asterisk stands still for ever, now and then, when calls are picked up and held at the same moment; a call that is parked and taken within two milliseconds is not followed yet",
+	pbxtest.CrossedPickUps: "Asterisk stands still for ever, now and then, when calls are picked up and held at the same moment",
 	pbxtest.HandPark:       "a phone parks by a transfer, which is told as that",
 }
 
