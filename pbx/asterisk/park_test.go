@@ -81,3 +81,17 @@ func TestParkedByHand(t *testing.T) {
 	carol.Wait("ended")
 	b.idle()
 }
+
+// A line that has called itself has one connection, and nobody to park.
+func TestParkOneself(t *testing.T) {
+	b := start(t, nil)
+	alice := b.Deskphone(t, "1001")
+	alice.Dial("1001")
+	alice.Wait("incoming")
+	alice.Answer()
+	id := wait(b, "1001", func(*csta.OriginatedEvent) bool { return true }).OriginatedConnection
+	alice.Wait("established")
+	refuses(b, &csta.ParkCall{Parking: id, ParkTo: csta.Device("701")}, csta.StateIncompatibility, "invalidConnectionState")
+	do(b, &csta.ClearConnection{ConnectionToBeCleared: id})
+	b.idle()
+}
