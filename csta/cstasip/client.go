@@ -167,6 +167,20 @@ func (e *Endpoint) Connected() bool {
 	return true
 }
 
+// Ping returns nil if the server answers, whatever it says (OPTIONS, which every user
+// agent has to answer: RFC 3261 §11). A connection may stand, as far as is known, and
+// let nothing through.
+func (e *Endpoint) Ping(ctx context.Context) error {
+	host := e.host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	uri := "sip:" + host
+	l := leg{core: &e.core, callID: newTag() + "@" + host, local: "<sip:rccgw-client@" + host + ">;tag=" + newTag(), remote: "<" + uri + ">", target: uri, network: e.way.network}
+	_, err := e.ask(ctx, func() (*sip.Request, error) { return l.request(e.way, options, 1, newBranch(), "", nil) })
+	return err
+}
+
 // HangUp ends, with BYE over this endpoint, the dialog of a client whose own endpoint
 // was closed before the server was told. It waits for the answer, as long as ctx
 // allows; that the server does not know the dialog any more is no error.

@@ -488,6 +488,9 @@ func TestClientConnectionLost(t *testing.T) {
 			if !e.Connected() {
 				t.Error("not connected")
 			}
+			if err := e.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
 			if network != udpNet {
 				b.core.mu.Lock()
 				var conns []*conn

@@ -118,6 +118,7 @@ func (k *link) keep(l *line) {
 				pause = k.retry
 			}
 		}
+		k.doubt(l, err)
 		if k.rest(l, err) {
 			return
 		}

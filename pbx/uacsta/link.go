@@ -19,6 +19,7 @@ type link struct {
 	shared *cstasip.Endpoint // of the lines that have no address of their own; nil: none
 	slots  chan struct{}     // of the lines that are opened or closed at once
 	keeps  sync.WaitGroup    // the lines' goroutines
+	doubts chan struct{}     // has a token while it is in doubt whether the shared connection lets anything through
 	bye    context.Context   // in which dialogs end with BYE; nil: they do not. Set before ctx ends
 
 	mu   sync.Mutex
@@ -49,7 +50,7 @@ func (d *Driver) Run(ctx context.Context, emit pbx.Emit) error {
 	// Lines end when it is said how, not with ctx.
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	k := &link{Driver: d, ctx: working, emit: emit, slots: make(chan struct{}, atOnce)}
+	k := &link{Driver: d, ctx: working, emit: emit, slots: make(chan struct{}, atOnce), doubts: make(chan struct{}, 1)}
 	if d.address != nil && !d.perLine {
 		var err error
 		if k.shared, err = d.connect(ctx, *d.address); err != nil {
@@ -124,6 +125,24 @@ func (k *link) run(ctx context.Context, watched []*line) error {
 			k.Driver.mu.Unlock()
 			watched = nil
 		case <-tick.C: // to look at the connection
+		case <-k.doubts:
+			asking, cancel := context.WithTimeout(ctx, k.timeout)
+			err := k.shared.Ping(asking)
+			cancel()
+			if err != nil && ctx.Err() == nil {
+				return errLost
+			}
+		}
+	}
+}
+
+// doubt has the shared connection tried if a line's dialog has ended because nothing
+// was answered: a connection may stand and let nothing through.
+func (k *link) doubt(l *line, err error) {
+	if l.shared && k.address.network != "udp" && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cstasip.ErrTimeout)) {
+		select {
+		case k.doubts <- struct{}{}:
+		default:
 		}
 	}
 }
