@@ -14,6 +14,7 @@ import (
 	"rccgw/csta/cstasip"
 	"rccgw/pbx"
 	"rccgw/pbx/asterisk/asterisktest"
+	"rccgw/pbx/pbxtest"
 )
 
 // A tape is what a client is told, in order.
@@ -221,7 +222,7 @@ func TestAsteriskTwoClients(t *testing.T) {
 
 // The AMI link is lost during a call, which ends meanwhile.
 func TestAsteriskLinkLost(t *testing.T) {
-	var link *asterisktest.Link
+	var link *pbxtest.Way
 	o := newOffice(t, func(a *asterisktest.Asterisk) string {
 		link = a.Link(t)
 		return link.Address()
@@ -244,7 +245,7 @@ func TestAsteriskLinkLost(t *testing.T) {
 	}
 	alice.Hangup()
 	bob.Wait("ended")
-	link.Restore()
+	link.Mend()
 	events.want(t, "^link true")
 	events.want(t, "^ConnectionCleared null")
 	s, err := csta.Call(t.Context(), d, &csta.SnapshotDevice{SnapshotObject: csta.Device(line2)})

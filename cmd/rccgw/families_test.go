@@ -218,7 +218,7 @@ func asteriskBench(t *testing.T) *pbxtest.Bench {
 	line := func(device string) *pbxtest.Line {
 		return g.line(device, a.Person(t, a.Deskphone(t, device)), g.household(device))
 	}
-	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Restore, Impatient: line(asterisktest.Impatient),
+	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Mend, Impatient: line(asterisktest.Impatient),
 		Orbit: asterisktest.Orbit, OrbitShown: "tel:" + asterisktest.Orbit, PickupGroup: asterisktest.PickupGroup, Queue: asterisktest.Queue, QueueShown: "tel:" + asterisktest.Queue, Lacks: map[pbxtest.Ability]string{pbxtest.Model: "the driver is inside the service"}, Storm: 100}
 	maps.Copy(b.Lacks, asterisktest.Lacks)
 	for _, device := range o.Extensions[:4] {

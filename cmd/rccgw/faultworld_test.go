@@ -18,6 +18,7 @@ import (
 	"rccgw/csta"
 	"rccgw/csta/cstasip"
 	"rccgw/pbx"
+	"rccgw/pbx/pbxtest"
 )
 
 // A watcher is a client as those in the field: it believes what it is told, and
@@ -69,15 +70,15 @@ func (w *watcher) snapshot(ctx context.Context) (map[string]csta.LocalConnection
 	return calls, nil
 }
 
-// A faultWorld has the parts as in the field, each a process but for the bus and the simulated PBX, and a proxy on each way between them.
+// A faultWorld has the parts as in the field, each a process but for the bus and the simulated PBX, and ways between them that can fail.
 type faultWorld struct {
 	t       *testing.T
 	pbx     exchange
 	dir     string
 	nats    *server.Server
-	address string            // of the bus
-	link    *proxy            // adapter to PBX
-	ways    map[string]*proxy // of the part to the bus
+	address string             // of the bus
+	link    *pbxtest.Way       // adapter to PBX
+	ways    map[string]*busWay // of the part to the bus
 	parts   map[string]*parts
 	adapter *part
 	gateway *part
@@ -88,13 +89,13 @@ type faultWorld struct {
 }
 
 func newFaultWorld(t *testing.T, x exchange) *faultWorld {
-	w := &faultWorld{t: t, pbx: x, dir: t.TempDir(), address: freeAddress(t), ways: map[string]*proxy{}, parts: map[string]*parts{}}
-	w.link = newProxy(t, x.address, nil)
+	w := &faultWorld{t: t, pbx: x, dir: t.TempDir(), address: freeAddress(t), ways: map[string]*busWay{}, parts: map[string]*parts{}}
+	w.link = pbxtest.NewWay(t, x.address, nil)
 	w.startBus()
 	t.Cleanup(func() { bus.Stop(w.nats) })
 	for _, name := range []string{"adapter", "gateway"} {
-		w.ways[name] = newBusProxy(t, w.address)
-		w.parts[name] = &parts{t, []string{"RCC_NATS_URL=nats://" + w.ways[name].address(), "RCC_NATS_TOKEN=t"}, map[string]string{}}
+		w.ways[name] = newBusWay(t, w.address)
+		w.parts[name] = &parts{t, []string{"RCC_NATS_URL=nats://" + w.ways[name].Address(), "RCC_NATS_TOKEN=t"}, map[string]string{}}
 	}
 	w.startAdapter()
 	w.startGateway()
@@ -117,7 +118,7 @@ func (w *faultWorld) startBus() {
 }
 
 func (w *faultWorld) startAdapter() {
-	w.adapter = w.parts["adapter"].start("adapter", append(w.pbx.vars(), "RCC_SIP_LISTEN=off", "RCC_PBX=main", "RCC_PBX_MAIN_ADDRESS="+w.link.address(), "RCC_LOG_LEVEL=info")...)
+	w.adapter = w.parts["adapter"].start("adapter", append(w.pbx.vars(), "RCC_SIP_LISTEN=off", "RCC_PBX=main", "RCC_PBX_MAIN_ADDRESS="+w.link.Address(), "RCC_LOG_LEVEL=info")...)
 }
 
 func (w *faultWorld) startGateway() { w.gateway = w.parts["gateway"].gateway("gateway") }
@@ -334,7 +335,7 @@ type fault struct {
 }
 
 // way is a fault of the part's way to the bus.
-func way(part string, breaks func(p *proxy)) func(w *faultWorld) func() {
+func way(part string, breaks func(w *busWay)) func(w *faultWorld) func() {
 	return func(w *faultWorld) func() {
 		breaks(w.ways[part])
 		return w.ways[part].mend
@@ -354,16 +355,16 @@ func eachOther(times int) func() int {
 
 var faults = []fault{
 	{name: "no fault", breaks: func(*faultWorld) func() { return func() {} }},
-	{name: "the PBX link is cut", breaks: func(w *faultWorld) func() { w.link.cut(); return w.link.mend }},
-	{name: "the PBX link is cut twice", breaks: func(w *faultWorld) func() { w.link.cut(); w.link.mend(); w.link.cut(); return w.link.mend }},
-	{name: "the PBX link is slow", breaks: func(w *faultWorld) func() { w.link.slow(50 * time.Millisecond); return w.link.mend }},
+	{name: "the PBX link is cut", breaks: func(w *faultWorld) func() { w.link.Cut(); return w.link.Mend }},
+	{name: "the PBX link is cut twice", breaks: func(w *faultWorld) func() { w.link.Cut(); w.link.Mend(); w.link.Cut(); return w.link.Mend }},
+	{name: "the PBX link is slow", breaks: func(w *faultWorld) func() { w.link.Slow(50 * time.Millisecond); return w.link.Mend }},
 	{name: "the adapter is killed", breaks: func(w *faultWorld) func() { w.adapter.kill(); return w.startAdapter }},
 	{name: "the gateway is killed", breaks: func(w *faultWorld) func() { w.gateway.kill(); return w.startGateway }},
 	{name: "the bus is restarted", breaks: func(w *faultWorld) func() { bus.Stop(w.nats); return w.startBus }},
 	{name: "the bus is restarted and the PBX link cut", breaks: func(w *faultWorld) func() {
 		bus.Stop(w.nats)
-		w.link.cut()
-		return func() { w.startBus(); w.link.mend() }
+		w.link.Cut()
+		return func() { w.startBus(); w.link.Mend() }
 	}},
 	{name: "everything is killed", breaks: func(w *faultWorld) func() {
 		w.adapter.kill()
@@ -372,13 +373,13 @@ var faults = []fault{
 		return func() { w.startBus(); w.startAdapter(); w.startGateway() }
 	}},
 	{name: "the PBX is restarted", breaks: func(w *faultWorld) func() { w.pbx.restart(); return func() {} }},
-	{name: "the adapter loses the bus", breaks: way("adapter", (*proxy).cut)},
-	{name: "the gateway loses the bus", breaks: way("gateway", (*proxy).cut)},
-	{name: "the adapter's bus is slow", breaks: way("adapter", func(p *proxy) { p.slow(50 * time.Millisecond) })},
-	{name: "the gateway's bus is slow", breaks: way("gateway", func(p *proxy) { p.slow(50 * time.Millisecond) })},
-	{name: "every other event is lost", breaks: way("gateway", func(p *proxy) { p.spoil(eachOther(0)) })},
-	{name: "every other event comes twice", breaks: way("gateway", func(p *proxy) { p.spoil(eachOther(2)) })},
-	{name: "the PBX link is half open", hidden: true, breaks: func(w *faultWorld) func() { w.link.forget(); return w.link.mend }},
-	{name: "the adapter's bus is half open", hidden: true, breaks: way("adapter", (*proxy).forget)},
-	{name: "the gateway's bus is half open", hidden: true, breaks: way("gateway", (*proxy).forget)},
+	{name: "the adapter loses the bus", breaks: way("adapter", func(w *busWay) { w.Cut() })},
+	{name: "the gateway loses the bus", breaks: way("gateway", func(w *busWay) { w.Cut() })},
+	{name: "the adapter's bus is slow", breaks: way("adapter", func(w *busWay) { w.Slow(50 * time.Millisecond) })},
+	{name: "the gateway's bus is slow", breaks: way("gateway", func(w *busWay) { w.Slow(50 * time.Millisecond) })},
+	{name: "every other event is lost", breaks: way("gateway", func(w *busWay) { w.spoil(eachOther(0)) })},
+	{name: "every other event comes twice", breaks: way("gateway", func(w *busWay) { w.spoil(eachOther(2)) })},
+	{name: "the PBX link is half open", hidden: true, breaks: func(w *faultWorld) func() { w.link.Forget(); return w.link.Mend }},
+	{name: "the adapter's bus is half open", hidden: true, breaks: way("adapter", func(w *busWay) { w.Forget() })},
+	{name: "the gateway's bus is half open", hidden: true, breaks: way("gateway", func(w *busWay) { w.Forget() })},
 }

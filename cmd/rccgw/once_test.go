@@ -14,6 +14,7 @@ import (
 	"rccgw/csta"
 	"rccgw/csta/cstasip"
 	"rccgw/pbx/asterisk/asterisktest"
+	"rccgw/pbx/pbxtest"
 )
 
 // A rawDialog is a client's dialog of which every byte is in the test's hands.
@@ -182,7 +183,7 @@ func TestAsteriskOnceKilled(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newParts(t)
-			var link *asterisktest.Link
+			var link *pbxtest.Way
 			o := newOffice(t, func(a *asterisktest.Asterisk) string {
 				link = a.Link(t)
 				return link.Address()
@@ -212,19 +213,20 @@ func TestAsteriskOnceKilled(t *testing.T) {
 				return parts["gateway"].rawOpen("tcp", "tel:1001")
 			}
 			d := opened()
-			reached, release := link.Stop(asterisktest.Stop{Text: "Action: Originate", Sent: c.sent})
-			defer release()
+			halt := link.Stop("Action: Originate", c.sent)
 			command := d.request("INFO", 2, "z9hG4bK-1", makeCallBody("1002"))
 			d.send(command)
-			<-reached
+			<-halt.Reached()
 			parts[c.victim].kill()
 			if c.victim == "adapter" {
 				if m := d.answer("INFO", 2); !strings.Contains(m.body, "uncertain") {
 					t.Errorf("the client was told %s\n%s", m.start, m.body)
 				}
 			}
-			if c.victim == "gateway" || c.sent {
-				release() // else the command would be executed now
+			if c.victim == "gateway" {
+				halt.Pass()
+			} else {
+				halt.Drop() // what was kept went with the adapter
 			}
 			if c.calls > 0 {
 				phone.Wait("incoming")

@@ -73,18 +73,20 @@ func (w *faultWorld) killAt(n int, moment, victim string) {
 		w.must(s.act)
 		repair = dies.breaks(w)
 	} else {
-		come := make(chan struct{})
-		w.link.at(s.passes, moment == "unanswered", func() {
-			repair = dies.breaks(w)
-			close(come)
-		})
+		halt := w.link.Stop(s.passes, moment == "unanswered")
 		done := make(chan error, 1)
 		go func() { done <- w.do(s.act) }()
 		select {
-		case <-come:
+		case <-halt.Reached():
 		case <-time.After(asterisktest.Timeout):
-			w.link.mend()
+			w.link.Mend()
 			t.Fatalf("%q did not pass: %v", s.passes, <-done)
+		}
+		repair = dies.breaks(w)
+		if victim == "the adapter is killed" || victim == "the PBX is restarted" {
+			halt.Drop() // what was kept went with it
+		} else {
+			halt.Pass()
 		}
 		defer func() { <-done }()
 	}

@@ -250,6 +250,9 @@ func (b *bench) idle() {
 		b.d.turn <- struct{}{}
 		left := len(b.d.channels) + len(b.d.states) + len(b.d.bridges) + len(b.d.calls.List()) + len(b.d.making)
 		state := fmt.Sprint(len(b.d.channels), " channels, ", len(b.d.states), " calls, ", len(b.d.bridges), " bridges, model ", b.d.calls.List())
+		for _, c := range b.d.states {
+			state += fmt.Sprintf(", call %+v", *c)
+		}
 		<-b.d.turn
 		if len(channels)+left == 0 {
 			return

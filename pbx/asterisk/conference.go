@@ -99,7 +99,7 @@ func (d *Driver) meet(ctx context.Context, held, active csta.ConnectionID, stays
 		}
 	}
 	for _, ch := range marked {
-		d.mark(ch, kept.id)
+		d.remark(ch, kept.id, "")
 	}
 	back := func() {
 		for _, ch := range marked {
@@ -126,6 +126,9 @@ func (d *Driver) meet(ctx context.Context, held, active csta.ConnectionID, stays
 		if err := d.toRoom(ctx, kept.id, ch); err != nil {
 			d.log.Debug("not in the conference", "channel", ch.name, "error", err) // it is about to be gone
 		}
+	}
+	for _, ch := range marked {
+		d.forgetBefore(ch)
 	}
 	kept.room, kept.caller = true, true
 	if h != nil {

@@ -59,7 +59,7 @@ func newBench(t *testing.T, change func(*Settings)) *pbxtest.Bench {
 				return f.Watch(device, w)
 			}}
 	}
-	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Restore, Calls: d.calls.List, Impatient: line(asterisktest.Impatient),
+	b := &pbxtest.Bench{Busy: "602", Unknown: "1999", Cut: link.Cut, Restore: link.Mend, Calls: d.calls.List, Impatient: line(asterisktest.Impatient),
 		Orbit: asterisktest.Orbit, PickupGroup: asterisktest.PickupGroup, Queue: asterisktest.Queue, Lacks: asterisktest.Lacks, Storm: 100, Prompts: *phones == "real"}
 	if *phones == "real" {
 		b.Lacks = maps.Clone(b.Lacks)

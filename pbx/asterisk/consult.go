@@ -52,8 +52,12 @@ func (d *Driver) consult(ctx context.Context, ch, far *channel, id, number strin
 		}
 		moves = append(moves, move{far, d.holdContext, "held"})
 	}
+	called := "-"
+	if c := d.states[call]; c != nil && ch.calls && c.target != "" {
+		called = c.target
+	}
+	d.remark(ch, id, called)
 	d.note(ch, "RCC_CALLED", number)
-	d.mark(ch, id)
 	if err := d.redirect(ctx, "invalidConnectionState", moves...); err != nil {
 		d.mark(ch, before)
 		if far != nil {
@@ -64,6 +68,7 @@ func (d *Driver) consult(ctx context.Context, ch, far *channel, id, number strin
 		}
 		return err
 	}
+	d.forgetBefore(ch)
 	if far != nil || room {
 		d.addHold(call, ch, far)
 		d.calls.Held(call, ch.device, causeConsultation)

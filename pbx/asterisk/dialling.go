@@ -26,15 +26,18 @@ func (d *Driver) newchannel(f ami.Fields) {
 			}
 		}
 	}
+	m := d.making[id]
+	if m != nil && m.into != nil {
+		call = m.into.call
+	}
 	ch := d.newChannel(id, f.Get("Channel"), linked)
 	d.enter(ch, strings.Clone(call))
 	ch.state, _ = strconv.Atoi(f.Get("ChannelState"))
 	if ch.own {
 		ch.endpoint = callerName(f.Get("CallerIDName"), "")
 	}
-	if m := d.making[id]; m != nil {
+	if m != nil {
 		if m.into != nil {
-			d.enter(ch, m.into.call)
 			d.additions[ch.id] = m.into
 		} else {
 			ch.originated, ch.calls, ch.picks = true, true, m.picks

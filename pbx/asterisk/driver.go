@@ -249,6 +249,19 @@ func (d *Driver) mark(ch *channel, call string) {
 	}
 }
 
+// remark keeps the call that a command is about to take the channel to, and the one that it is in until then: a driver that dies in between
+// leaves both to the next. called is what its device has dialled there, unless the command does not change that: then it is empty. Of a call that
+// goes on without the channel, forgetBefore follows.
+func (d *Driver) remark(ch *channel, call, called string) {
+	if ch.marked != call {
+		d.note(ch, "RCC_BEFORE", strings.TrimSpace(ch.call+" "+called))
+		d.mark(ch, call)
+	}
+}
+
+// forgetBefore takes back what remark has kept, when the channel is moved.
+func (d *Driver) forgetBefore(ch *channel) { d.note(ch, "RCC_BEFORE", "") }
+
 // drop hangs a channel up.
 func (d *Driver) drop(ch *channel) { _ = d.help("Hangup", "Channel", ch.name, "Cause", "16") }
 

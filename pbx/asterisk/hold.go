@@ -97,18 +97,26 @@ func (d *Driver) markHeld(ctx context.Context, call string, holder, peer *channe
 }
 
 // unhold takes the mark off a held party that is about to be bridged: while
-// Asterisk does that, the name of its channel is out of use.
+// Asterisk does that, the name of its channel is out of use. RCC_HELD_BY says
+// who holds it until then.
 func (d *Driver) unhold(ctx context.Context, h *hold) error {
-	return d.set(ctx, h.peer, "RCC_HOLD", "")
+	err := d.set(ctx, h.peer, "RCC_HELD_BY", h.mark())
+	if err == nil {
+		err = d.set(ctx, h.peer, "RCC_HOLD", "")
+	}
+	return err
 }
 
 // rehold undoes unhold.
-func (d *Driver) rehold(h *hold) {
+func (d *Driver) rehold(h *hold) { d.note(h.peer, "RCC_HOLD", h.mark()) }
+
+// mark is what is kept of the hold at the held party.
+func (h *hold) mark() string {
 	mark := h.call + " " + h.holder.id
 	if h.mutual {
 		mark += " mutual"
 	}
-	d.note(h.peer, "RCC_HOLD", mark)
+	return mark
 }
 
 // unmark takes the marks of a hold away.
@@ -216,7 +224,7 @@ func (d *Driver) retrieve(ctx context.Context, h *hold, hold bool) error {
 		}
 	}
 	before := ch.marked
-	d.mark(ch, h.call)
+	d.remark(ch, h.call, "")
 	if err := d.redirect(ctx, "noHeldCall", moves...); err != nil {
 		d.mark(ch, before)
 		if h.peer != nil {
@@ -224,6 +232,7 @@ func (d *Driver) retrieve(ctx context.Context, h *hold, hold bool) error {
 		}
 		return err
 	}
+	d.forgetBefore(ch)
 	cause := pbx.CauseNormal
 	if hold {
 		cause = causeAlternate

@@ -1,17 +1,22 @@
 package asterisk
 
 import (
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"rccgw/csta"
 	"rccgw/pbx"
 	"rccgw/pbx/asterisk/ami"
 	"rccgw/pbx/asterisk/asterisktest"
+	"rccgw/pbx/pbxtest"
 )
 
 // What happens while the link is away is told when it is back.
 func TestLinkLost(t *testing.T) {
-	var k *asterisktest.Link
+	var k *pbxtest.Way
 	b := startOver(t, &k)
 	alice, bob, carol := b.Baresip(t, "1001"), b.Baresip(t, "1002"), b.Baresip(t, "1003")
 	id, _ := b.talk(alice, bob, "1001", "1002")
@@ -20,7 +25,7 @@ func TestLinkLost(t *testing.T) {
 	refuses(b, &csta.ClearConnection{ConnectionToBeCleared: id}, csta.SystemResourceAvailability, "resourceOutOfService")
 	bob.Hangup()
 	alice.Wait("ended")
-	k.Restore()
+	k.Mend()
 	b.link(pbx.StatusNormal)
 	for _, l := range []string{"1001", "1002"} {
 		wait(b, l, func(e *csta.ConnectionClearedEvent) bool { return e.DroppedConnection.DeviceID.ID == l })
@@ -35,7 +40,7 @@ func TestLinkLost(t *testing.T) {
 	alice.Wait("held")
 	carol.Dial("1002")
 	bob.Wait("incoming 1003")
-	k.Restore()
+	k.Mend()
 	if e := wait[*csta.HeldEvent](b, "1002"); e.HeldConnection != id {
 		t.Errorf("%s", line(e))
 	}
@@ -50,7 +55,7 @@ func TestLinkLost(t *testing.T) {
 }
 
 // startOver is start over a link that can be cut.
-func startOver(t *testing.T, k **asterisktest.Link) *bench {
+func startOver(t *testing.T, k **pbxtest.Way) *bench {
 	t.Helper()
 	b := bare(t)
 	*k = b.Link(t)
@@ -180,3 +185,149 @@ func TestPrivileges(t *testing.T) {
 	bob.Wait("ended")
 	b.idle()
 }
+
+// A driver may be killed before anything that it sends for a command. The next one finds what is then: all as before, or all as the command has it.
+func TestKilledInCommand(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		two  bool // there is a call on hold
+		make func(held, active csta.ConnectionID) csta.Message
+	}{
+		{"HoldCall", false, func(_, active csta.ConnectionID) csta.Message { return &csta.HoldCall{CallToBeHeld: active} }},
+		{"RetrieveCall", false, func(held, _ csta.ConnectionID) csta.Message { return &csta.RetrieveCall{CallToBeRetrieved: held} }},
+		{"SingleStepTransferCall", false, func(_, active csta.ConnectionID) csta.Message {
+			return &csta.SingleStepTransferCall{ActiveCall: active, TransferredTo: csta.Device("1003")}
+		}},
+		{"SingleStepConferenceCall", false, func(_, active csta.ConnectionID) csta.Message {
+			return &csta.SingleStepConferenceCall{ActiveCall: active, DeviceToJoin: csta.Device("1003"), ParticipationType: "active"}
+		}},
+		{"ParkCall", false, func(_, active csta.ConnectionID) csta.Message {
+			return &csta.ParkCall{Parking: active, ParkTo: csta.Device("701")}
+		}},
+		{"ConsultationCall", false, func(_, active csta.ConnectionID) csta.Message {
+			return &csta.ConsultationCall{ExistingCall: active, ConsultedDevice: csta.Device("1003")}
+		}},
+		{"AlternateCall", true, func(held, active csta.ConnectionID) csta.Message {
+			return &csta.AlternateCall{HeldCall: held, ActiveCall: active}
+		}},
+		{"ReconnectCall", true, func(held, active csta.ConnectionID) csta.Message {
+			return &csta.ReconnectCall{HeldCall: held, ActiveCall: active}
+		}},
+		{"TransferCall", true, func(held, active csta.ConnectionID) csta.Message {
+			return &csta.TransferCall{HeldCall: held, ActiveCall: active}
+		}},
+		{"ConferenceCall", true, func(held, active csta.ConnectionID) csta.Message {
+			return &csta.ConferenceCall{HeldCall: held, ActiveCall: active}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var k *pbxtest.Way
+			b := startOver(t, &k)
+			s := settings(b.Asterisk)
+			s.Address = k.Address()
+			alice, bob, carol := b.Baresip(t, "1001"), b.Baresip(t, "1002"), b.Baresip(t, "1003")
+			events := b.AMI(t)
+			// begin makes the calls, and returns what is to be asked.
+			begin := func() csta.Message {
+				t.Helper()
+				active, _ := b.talk(bob, alice, "1002", "1001")
+				active.DeviceID = csta.Device("1001")
+				b.until(events, "connected", talking("1001", "1002"))
+				if c.name == "RetrieveCall" {
+					do(b, &csta.HoldCall{CallToBeHeld: active})
+					b.until(events, "held", func(m map[string][]ami.Event) bool { return waiting(m, "1002", "held") })
+				}
+				if !c.two {
+					return c.make(active, active)
+				}
+				held := active
+				active = do(b, &csta.ConsultationCall{ExistingCall: held, ConsultedDevice: csta.Device("1003")}).InitiatedCall
+				carol.Wait("incoming")
+				carol.Answer()
+				wait(b, "1003", func(e *csta.EstablishedEvent) bool { return e.EstablishedConnection.CallID == active.CallID })
+				b.until(events, "consulting", talking("1001", "1003"))
+				return c.make(held, active)
+			}
+			ask := func(req csta.Message) chan error {
+				done := make(chan error, 1)
+				go func(mux csta.Mux) {
+					_, err := mux.ServeCSTA(t.Context(), req)
+					done <- err
+				}(b.mux)
+				return done
+			}
+			end := func() {
+				t.Helper()
+				do := func(name string, pairs ...string) {
+					if _, err := events.Do(t.Context(), ami.NewAction(name, pairs...)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				do("Hangup", "Channel", "/^(PJSIP|Local)/")
+				b.idle()
+			}
+			all := func() string {
+				var text []string
+				for _, line := range []string{"1001", "1002", "1003"} {
+					for call := range strings.Lines(b.snapshot(line)) {
+						text = append(text, line+" has "+callIDs.ReplaceAllString(call, "@call"))
+					}
+				}
+				slices.Sort(text)
+				return strings.Join(text, "")
+			}
+			req := begin()
+			before := all()
+			if err := <-ask(req); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+			after := all()
+			end()
+			if before == after {
+				t.Fatal(after)
+			}
+			for n, over := 0, false; !over; n++ {
+				req := begin()
+				halt := k.Stop("Action: ", false)
+				done := ask(req)
+				var err error
+			commands:
+				for i := 0; ; i++ {
+					select {
+					case <-halt.Reached():
+					case err = <-done:
+						over = true
+						break commands
+					}
+					if i == n {
+						break
+					}
+					next := k.Stop("Action: ", false)
+					halt.Pass()
+					halt = next
+				}
+				k.Mend()
+				b.stop()
+				halt.Drop()
+				if !over {
+					err = <-done
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				b.run(s)
+				is := all()
+				for begin := time.Now(); is != before && is != after; is = all() {
+					if time.Since(begin) > time.Second {
+						t.Fatalf("killed before action %d (%v), the next one has\n%snot\n%sor\n%s", n, err, is, before, after)
+					}
+					time.Sleep(5 * time.Millisecond)
+				}
+				end()
+			}
+		})
+	}
+}
+
+// callIDs are what comes behind the device in a connection.
+var callIDs = regexp.MustCompile(`@[^ ]+`)

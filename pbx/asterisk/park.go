@@ -279,6 +279,10 @@ func (d *Driver) findParked(ctx context.Context) error {
 			o := d.orbitOf(e.Fields)
 			o.told = true
 			d.waitAt(ch, o)
+			if own := d.find(ch.call, o.by); own != nil && own != ch && d.far(own) == nil {
+				d.drop(own) // as parkCall was about to do
+				d.enter(own, "")
+			}
 		}
 	}
 	if refused(err) {

@@ -33,7 +33,7 @@ func TestOutOfService(t *testing.T) {
 		b.link(pbx.StatusDisabled)
 	}
 	back := func() {
-		link.Restore()
+		link.Mend()
 		b.link(pbx.StatusNormal)
 	}
 	cut()

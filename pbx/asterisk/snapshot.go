@@ -16,7 +16,7 @@ import (
 
 // variables are what the snapshot wants to know of each channel. While Asterisk lists them it locks the channel,
 // so none may be one that waits for the channel's own thread, as those about RTP and SIP do: the two would wait for each other for ever.
-const variables = "RCC_CALL,RCC_CALLED,RCC_HOLD,RCC_HELD,RCC_ROOMS,CALLERID(pres),REDIRECTING(from-num)"
+const variables = "RCC_CALL,RCC_CALLED,RCC_BEFORE,RCC_HOLD,RCC_HELD,RCC_HELD_BY,RCC_PEER,RCC_ROOMS,CALLERID(pres),REDIRECTING(from-num)"
 
 // takeStock finds out what there is at the PBX, reports what has changed since the last link, and opens
 // the driver for commands. Events up to since are older than the snapshot.
@@ -126,6 +126,7 @@ func (d *Driver) build(ctx context.Context, found []ami.Event) ([]pbx.Call, erro
 		}
 	}
 	d.findHolds(items)
+	d.findUnmoved(items)
 	err := d.findPickup(ctx)
 	if err == nil {
 		err = d.findLots(ctx)
@@ -163,11 +164,28 @@ func (d *Driver) findHolds(items map[string]*item) {
 			continue
 		}
 		// call, holder, and whether the hold is mutual
-		if mark := strings.Fields(it.vars["RCC_HOLD"]); len(mark) > 1 && items[mark[1]] != nil {
-			holder := items[mark[1]].channel
+		text := it.vars["RCC_HOLD"]
+		if text == "" {
+			text = it.vars["RCC_HELD_BY"] // it was about to be bridged
+		}
+		if mark := strings.Fields(text); len(mark) > 1 && items[mark[1]] != nil {
+			by := items[mark[1]]
+			if by.f.Get("Context") == d.holdContext && by.f.Get("Exten") == "join" && by.vars["RCC_PEER"] == it.name {
+				continue // it is
+			}
+			if by.f.Get("Context") == d.conferenceContext && by.f.Get("Exten") == roomOf(mark[0]) {
+				// The conference is half made.
+				d.enter(it.channel, mark[0])
+				_ = d.help("Redirect", "Channel", it.name, "Context", d.conferenceContext, "Exten", roomOf(mark[0]), "Priority", "1")
+				continue
+			}
+			holder := by.channel
 			active := holder.call
 			h := d.addHold(mark[0], holder, it.channel)
 			h.mutual, h.arrived = len(mark) > 2, true
+			if it.vars["RCC_HOLD"] == "" {
+				d.rehold(h)
+			}
 			if active != mark[0] {
 				d.enter(holder, active) // it is in another call meanwhile
 			}
@@ -191,6 +209,31 @@ func (d *Driver) findHolds(items map[string]*item) {
 		}
 		if d.isHolder(it) && len(it.holds) == 0 {
 			d.drop(it.channel)
+		}
+	}
+}
+
+// findUnmoved recovers who was about to be moved to another call: whoever it talks with is in the one before still, or was about to be moved with it.
+func (d *Driver) findUnmoved(items map[string]*item) {
+	before := func(ch *channel) (call, called string) {
+		call, called, _ = strings.Cut(items[ch.id].vars["RCC_BEFORE"], " ")
+		return call, called
+	}
+	unmoved := map[*item]string{}
+	for _, it := range items {
+		call, _ := before(it.channel)
+		o := d.far(it.channel)
+		if call == "" || it.call == call || o == nil || o.heldBy != nil || it.heldBy != nil {
+			continue
+		}
+		if with, _ := before(o); o.call == call || with == call {
+			unmoved[it] = call
+		}
+	}
+	for it, call := range unmoved {
+		d.enter(it.channel, call)
+		if _, called := before(it.channel); called != "" {
+			it.vars["RCC_CALLED"] = strings.TrimPrefix(called, "-")
 		}
 	}
 }

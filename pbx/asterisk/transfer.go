@@ -106,7 +106,7 @@ func (d *Driver) transferInto(ctx context.Context, held, active csta.ConnectionI
 func (d *Driver) markAll(id csta.ConnectionID, call string) {
 	for ch := range d.callOf(id.CallID).members {
 		if !ch.local && ch.device != id.DeviceID.ID {
-			d.mark(ch, call)
+			d.remark(ch, call, "")
 		}
 	}
 }

@@ -223,13 +223,13 @@ func TestTLS(t *testing.T) {
 // The heartbeat finds it, and the next connection tells what happened.
 func TestHalfOpen(t *testing.T) {
 	s, server := newServer(t, cstatcptest.Config{})
-	way := newWay(t, server.Address())
+	way := pbxtest.NewWay(t, server.Address, nil)
 	set := settings(server)
-	set.Address, set.Heartbeat, set.Timeout = way.address(), "1s", "300ms"
+	set.Address, set.Heartbeat, set.Timeout = way.Address(), "1s", "300ms"
 	seen := newTally()
 	m := pbxtest.Start(t, newDriver(t, set), seen.emit)
 	monitor(t, m, "1001")
-	way.swallow()
+	way.Forget()
 	if err := s.Phone("1001").Dial("1002"); err != nil {
 		t.Fatal(err)
 	}

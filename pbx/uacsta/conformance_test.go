@@ -111,7 +111,7 @@ func TestOverBus(t *testing.T) {
 		s := simtest.New(t)
 		u := newUpstream(t, s, "tcp", nil, "")
 		b := simtest.Bench(s, bustest.Lines(t, newDriver(t, u.settings())))
-		b.Cut, b.Restore = u.way.cut, u.way.restore
+		b.Cut, b.Restore = u.way.Cut, u.way.Mend
 		return bench(b)
 	})
 }

@@ -171,11 +171,11 @@ func TestConnectionLost(t *testing.T) {
 	snapshot(t, r.mux, "1003") // nobody watches it
 	for n := 1; n <= 3; n++ {
 		lost := r.seen.count("disabled")
-		r.up.way.cut()
+		r.up.way.Cut()
 		r.seen.until(t, "disabled", lost+1)
 		r.refused(call("1001", "1003"), csta.SystemResourceAvailability, "resourceOutOfService")
 		r.hand(r.sim.Phone("1001").Dial("1002"))
-		r.up.way.restore()
+		r.up.way.Mend()
 		r.seen.until(t, "1002 DeliveredEvent", n)
 		r.seen.until(t, "normal", n+1)
 		r.hand(r.sim.Phone("1001").HangUp())
@@ -222,12 +222,9 @@ func TestRestartUDP(t *testing.T) {
 func TestSilence(t *testing.T) {
 	r := newRig(t, "tcp", func(_ *upstream, s *uacsta.Settings) { s.Heartbeat, s.Timeout = "1s", "300ms" })
 	r.watch("1001")
-	r.up.way.silence(true)
+	r.up.way.Forget()
 	r.seen.until(t, "1001 OutOfServiceEvent", 1)
 	r.refused(call("1001", "1002"), csta.SystemResourceAvailability, "resourceOutOfService")
-	r.up.way.cut() // what was swallowed leaves the streams out of step
-	r.up.way.silence(false)
-	r.up.way.restore()
 	r.seen.until(t, "1001 BackInServiceEvent", 1)
 	snapshot(t, r.mux, "1001")
 }
@@ -299,8 +296,8 @@ func TestLostInCommand(t *testing.T) {
 						d.End(errors.New("enough"))
 						<-ctx.Done()
 					} else {
-						r.up.way.cut()
-						r.up.way.restore()
+						r.up.way.Cut()
+						r.up.way.Mend()
 					}
 				}
 				return nil, csta.Errorf(csta.Operation, "generic", "nobody hears this")
@@ -424,9 +421,9 @@ func TestPace(t *testing.T) {
 		t.Errorf("%d lines were opened in %v, which is less than %v", lines, took, least)
 	}
 	begin = time.Now()
-	r.up.way.cut()
+	r.up.way.Cut()
 	r.seen.until(t, "disabled", 1)
-	r.up.way.restore()
+	r.up.way.Mend()
 	r.seen.until(t, "normal", 2)
 	if took, least := time.Since(begin), (lines-1)*time.Second/rate; took < least {
 		t.Errorf("%d lines were opened again in %v, which is less than %v", lines, took, least)

@@ -36,7 +36,7 @@ func TestManyLines(t *testing.T) {
 		t.Errorf("%d dialogs were opened, %d of one line at a time", u.opened, u.most)
 	}
 	lost := seen.count("disabled")
-	u.way.cut()
+	u.way.Cut()
 	seen.until(t, "disabled", lost+1)
 	// Half of them call the other half; a quarter of the calls is answered.
 	for i := 0; i < n; i += 2 {
@@ -51,7 +51,7 @@ func TestManyLines(t *testing.T) {
 	}
 	told := len(seen.all())
 	normal := seen.count("normal")
-	u.way.restore()
+	u.way.Mend()
 	begin = time.Now()
 	for _, d := range devices {
 		until(t, d.Number+" is back", func() bool { return snapshotError(m, d.Number) == nil })

@@ -95,7 +95,7 @@ func TestTLS(t *testing.T) {
 		set.TlsCa, set.TlsCert, set.TlsKey = a.files()
 		return direct(t, set, func(line func(string) *pbxtest.Line) *pbxtest.Bench {
 			b := simtest.Bench(s, line)
-			b.Cut, b.Restore = u.way.cut, u.way.restore
+			b.Cut, b.Restore = u.way.Cut, u.way.Mend
 			return b
 		})
 	})

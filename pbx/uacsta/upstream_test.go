@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"net"
 	"reflect"
 	"slices"
 	"sync"
@@ -28,7 +27,7 @@ type upstream struct {
 	tls     *tls.Config
 	client  *bus.Client
 	gateway *gateway.Gateway
-	way     *way // to its SIP side; nil by UDP
+	way     *pbxtest.Way // to its SIP side; nil by UDP
 
 	// before, if set, is asked before each request of a dialog is served, and may serve
 	// it itself: with a message or an error that is not nil.
@@ -95,7 +94,8 @@ func newUpstream(t testing.TB, d pbx.Driver, network string, config *tls.Config,
 	u.start()
 	t.Cleanup(func() { u.stop(true) })
 	if network != "udp" {
-		u.way = newWay(t, u.address)
+		address := u.address // it remains the same
+		u.way = pbxtest.NewWay(t, func() string { return address }, nil)
 	}
 	until(t, "the PBX is up", func() bool { return c.Up("up") })
 	return u
@@ -134,7 +134,7 @@ func (u *upstream) stop(polite bool) {
 		return
 	}
 	if !polite && u.way != nil {
-		u.way.cut()
+		u.way.Cut()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -144,7 +144,7 @@ func (u *upstream) stop(polite bool) {
 	_ = s.Shutdown(ctx)
 	<-ended
 	if !polite && u.way != nil {
-		u.way.restore()
+		u.way.Mend()
 	}
 }
 
@@ -255,7 +255,7 @@ func (u *upstream) settings() uacsta.Settings {
 	s := defaults()
 	s.Address = u.network + "://" + u.address
 	if u.way != nil {
-		s.Address = u.network + "://" + u.way.address()
+		s.Address = u.network + "://" + u.way.Address()
 	}
 	return s
 }
@@ -277,108 +277,6 @@ func newDriver(t testing.TB, s uacsta.Settings) *uacsta.Driver {
 		t.Fatal(err)
 	}
 	return d
-}
-
-// A way is the network between driver and gateway: connections are passed on until
-// they are cut.
-type way struct {
-	t        testing.TB
-	listener net.Listener
-	to       string
-	running  sync.WaitGroup
-
-	mu     sync.Mutex
-	closed bool
-	down   bool
-	mute   bool
-	conns  map[net.Conn]bool
-}
-
-func newWay(t testing.TB, to string) *way {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &way{t: t, listener: l, to: to, conns: map[net.Conn]bool{}}
-	w.running.Go(w.accept)
-	t.Cleanup(func() {
-		_ = l.Close()
-		w.mu.Lock()
-		w.closed = true
-		w.mu.Unlock()
-		w.cut()
-		w.running.Wait()
-	})
-	return w
-}
-
-func (w *way) address() string { return w.listener.Addr().String() }
-
-func (w *way) accept() {
-	for {
-		c, err := w.listener.Accept()
-		if err != nil {
-			return
-		}
-		up, err := net.Dial("tcp", w.to)
-		w.mu.Lock()
-		if err != nil || w.down || w.closed {
-			_ = c.Close()
-			if err == nil {
-				_ = up.Close()
-			}
-			w.mu.Unlock()
-			continue
-		}
-		w.conns[c], w.conns[up] = true, true
-		w.mu.Unlock()
-		pass := func(to, from net.Conn) {
-			b := make([]byte, 32<<10)
-			for {
-				n, err := from.Read(b)
-				w.mu.Lock()
-				mute := w.mute
-				w.mu.Unlock()
-				if err == nil && !mute {
-					_, err = to.Write(b[:n])
-				}
-				if err != nil {
-					break
-				}
-			}
-			_ = to.Close()
-			_ = from.Close()
-			w.mu.Lock()
-			delete(w.conns, from)
-			w.mu.Unlock()
-		}
-		w.running.Go(func() { pass(up, c) })
-		w.running.Go(func() { pass(c, up) })
-	}
-}
-
-// cut closes the connections, and lets none through until restore.
-func (w *way) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.down = true
-	for c := range w.conns {
-		_ = c.Close()
-	}
-}
-
-func (w *way) restore() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.down = false
-}
-
-// silence lets nothing through, and has the connections stand.
-func (w *way) silence(on bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.mute = on
 }
 
 func until(t testing.TB, what string, ok func() bool) {

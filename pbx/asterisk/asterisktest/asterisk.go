@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"rccgw/pbx/asterisk/ami"
+	"rccgw/pbx/pbxtest"
 )
 
 // Timeout is how long anything in this package is waited for.
@@ -192,6 +193,12 @@ func (a *Asterisk) Restart(t testing.TB) {
 
 // Address is where the AMI listens, host:port.
 func (a *Asterisk) Address() string { return fmt.Sprintf("127.0.0.1:%d", a.conf.AMIPort) }
+
+// Link returns a way to the AMI that can fail.
+func (a *Asterisk) Link(t testing.TB) *pbxtest.Way {
+	t.Helper()
+	return pbxtest.NewWay(t, a.Address, nil)
+}
 
 // SIPAddress is where phones register, host:port, by UDP and TCP.
 func (a *Asterisk) SIPAddress() string { return fmt.Sprintf("127.0.0.1:%d", a.conf.SIPPort) }

@@ -370,7 +370,7 @@ func TestRestartAndLink(t *testing.T) {
 	if _, err := ami.Dial(t.Context(), ami.Config{Address: k.Address(), User: a.User, Secret: a.Secret}); err == nil {
 		t.Error("dialled over a link that is cut")
 	}
-	k.Restore()
+	k.Mend()
 	_, ended = dial()
 	a.Restart(t)
 	if err := <-ended; err == nil {
