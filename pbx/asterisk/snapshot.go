@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"rccgw/csta"
 	"rccgw/pbx"
@@ -23,11 +24,7 @@ const variables = "RCC_CALL,RCC_CALLED,RCC_BEFORE,RCC_HOLD,RCC_HELD,RCC_HELD_BY,
 func (d *Driver) takeStock(ctx context.Context, conn *ami.Conn, emit pbx.Emit) (since uint64, err error) {
 	d.turn <- struct{}{}
 	defer d.done()
-	ping, err := conn.Do(ctx, ami.NewAction("Ping"))
-	if err != nil {
-		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
-	}
-	found, err := conn.List(ctx, ami.NewAction("Status", "Variables", variables))
+	found, since, err := listChannels(ctx, conn)
 	if err != nil {
 		return 0, fmt.Errorf("asterisk: snapshot: %w", err)
 	}
@@ -54,8 +51,54 @@ func (d *Driver) takeStock(ctx context.Context, conn *ami.Conn, emit pbx.Emit) (
 	}
 	d.log.Info("snapshot", "channels", len(found), "calls", len(calls), "ami", conn.Version())
 	emit("", &csta.SystemStatus{SystemStatus: pbx.StatusNormal})
-	return ping.Seq, nil
+	return since, nil
 }
+
+// listChannels lists all channels there are. Events up to since are older than the list. For a moment while it is bridged by Bridge or Park a
+// channel is in no list of Asterisk's: so there is one before, and where that has more, one after.
+func listChannels(ctx context.Context, conn *ami.Conn) (found []ami.Event, since uint64, err error) {
+	list := func() []ami.Event {
+		if err != nil {
+			return nil
+		}
+		var items []ami.Event
+		items, err = conn.List(ctx, ami.NewAction("Status", "Variables", variables))
+		return items
+	}
+	wait := func() {
+		select {
+		case <-time.After(bridgingTime):
+		case <-ctx.Done():
+		}
+	}
+	missing := map[string]bool{}
+	for _, e := range list() {
+		missing[e.Get("Uniqueid")] = true
+	}
+	if len(missing) > 0 {
+		wait()
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	ping, err := conn.Do(ctx, ami.NewAction("Ping"))
+	found = list()
+	for _, e := range found {
+		delete(missing, e.Get("Uniqueid"))
+	}
+	if len(missing) > 0 && err == nil {
+		wait()
+		for _, e := range list() {
+			if missing[e.Get("Uniqueid")] {
+				found = append(found, e)
+			}
+		}
+	}
+	return found, ping.Seq, err
+}
+
+// bridgingTime is how long a channel may be in no list.
+const bridgingTime = 20 * time.Millisecond
 
 // An item is a channel as Status lists it.
 type item struct {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"rccgw/pbx/pbxtest"
 	"rccgw/pbx/uacsta"
 )
 
@@ -16,7 +17,7 @@ func TestSettings(t *testing.T) {
 		s.Address = "tcp://pbx.example.com:5060"
 		return s
 	}
-	ca, cert, key := newAuthority(t).files()
+	ca, cert, key := clientFiles(t, pbxtest.NewAuthority(t, "authority"))
 	noPEM := filepath.Join(t.TempDir(), "no.pem")
 	if err := os.WriteFile(noPEM, []byte("no PEM"), 0o600); err != nil {
 		t.Fatal(err)

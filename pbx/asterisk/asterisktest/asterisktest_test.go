@@ -144,6 +144,7 @@ func TestConsultation(t *testing.T) {
 	alice.Dial("1002")
 	bob.Wait("incoming 1001")
 	bob.Answer()
+	alice.Wait("established")
 	bridged(t, c)
 	alice.Dial("1003")
 	alice.Wait("held")
