@@ -89,6 +89,9 @@ func (d *Driver) dialBegin(f ami.Fields) {
 		}
 		return
 	}
+	if dest.calls || dest.local && strings.HasSuffix(dest.name, ";2") {
+		return // it is not called but picks up, and Pickup, which may come after this, tells so
+	}
 	if o := src.other; src.local && o != nil && o.by == nil && d.additions[o.id] == nil {
 		// Who dialled the other half is told later than this: its call is inherited.
 		if call := d.get(src, "RCC_CALL"); call != "" {

@@ -147,17 +147,10 @@ func (d *Driver) pickUpByLeg(ctx context.Context, leg, rings *channel, id string
 // pickedUp takes note that a call was picked up, by whatever means: a phone talks in the place of one that rang.
 func (d *Driver) pickedUp(f ami.Fields) {
 	by, rang := d.channels[f.Get("Uniqueid")], d.channels[f.Get("TargetUniqueid")]
-	if by == nil || rang == nil || rang.call == "" {
+	if by == nil || rang == nil || rang.call == "" || by.call == rang.call {
 		return
 	}
-	call := by.call
-	if o := by.other; by.local && o != nil && call == rang.call {
-		call = o.call // that it is dialled now, instead of who rang, may be told before this
-	}
-	if call == rang.call {
-		return
-	}
-	c, from := d.callOf(rang.call), d.states[call]
+	c, from := d.callOf(rang.call), d.states[by.call]
 	if by.local && from != nil {
 		for _, ch := range from.parties() {
 			by = ch // it dials through a wire inside the PBX
