@@ -167,14 +167,19 @@ func (e *Endpoint) Connected() bool {
 	return true
 }
 
+// uriHost is the server's host as URIs have it.
+func (e *Endpoint) uriHost() string {
+	if strings.Contains(e.host, ":") {
+		return "[" + e.host + "]"
+	}
+	return e.host
+}
+
 // Ping returns nil if the server answers, whatever it says (OPTIONS, which every user
 // agent has to answer: RFC 3261 §11). A connection may stand, as far as is known, and
 // let nothing through.
 func (e *Endpoint) Ping(ctx context.Context) error {
-	host := e.host
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
+	host := e.uriHost()
 	uri := "sip:" + host
 	l := leg{core: &e.core, callID: newTag() + "@" + host, local: "<sip:rccgw-client@" + host + ">;tag=" + newTag(), remote: "<" + uri + ">", target: uri, network: e.way.network}
 	_, err := e.ask(ctx, func() (*sip.Request, error) { return l.request(e.way, options, 1, newBranch(), "", nil) })
@@ -286,10 +291,7 @@ func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
 
 // Dial opens a dialog over the endpoint.
 func (e *Endpoint) Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
-	host := e.host
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
+	host := e.uriHost()
 	set(&cfg.From, "sip:rccgw-client@"+host)
 	set(&cfg.To, "sip:csta@"+host)
 	set(&cfg.SessionExpires, 30*time.Minute)

@@ -1,17 +1,8 @@
 package cstatcp_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -174,24 +165,13 @@ func TestPoorServer(t *testing.T) {
 	seen.until(t, "1001 DeliveredEvent", 1)
 }
 
-// authority writes a certificate for 127.0.0.1 that is its own authority.
+// authority returns a server's certificate, and the path of that of who signed it.
 func authority(t *testing.T) (cert tls.Certificate, path string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: t.Name()}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := pbxtest.NewAuthority(t, t.Name())
 	path = filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, path
+	pbxtest.WriteCertificate(t, a.Certificate(), path, "")
+	return a.Server(), path
 }
 
 func TestTLS(t *testing.T) {
