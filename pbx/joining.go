@@ -145,7 +145,7 @@ func (m *Calls) join(j Joining, stays bool) (done joined) {
 				continue
 			}
 			m.enter(result, conn.Party, conn.State)
-			result.find(conn.Device).Early = conn.Early
+			result.find(conn.Device).Early = conn.Early && conn.Device != j.Device
 			done.all = append(done.all, conn)
 			done.kept = append(done.kept, keptConnection{c.ID, conn.Party})
 		}

@@ -72,8 +72,9 @@ func (p Subject) Become(was, is, local csta.LocalConnectionState) []csta.Event {
 	if was == is {
 		return nil
 	}
-	// A device may have been queued itself: then it answers like one that rang.
-	if was != Null && is != Null && was != Queued && !follows(Connection{State: was}, Connection{State: is}) {
+	// A device may have been queued itself: then it rings, and answers like one that rang.
+	queued := was == Queued && is != Initiated
+	if was != Null && is != Null && !queued && !follows(Connection{State: was}, Connection{State: is}) {
 		between := local
 		if p.Own {
 			between = Null

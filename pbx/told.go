@@ -128,14 +128,14 @@ func (t *Told) call(id string) *toldCall {
 	return c
 }
 
-// replace records that calls became one.
+// replace records that calls became one: who goes on is in it as in its old call.
 func (t *Told) replace(u Union, local csta.LocalConnectionState) {
-	others := map[string]csta.LocalConnectionState{}
-	for _, old := range []string{u.Primary.CallID, u.Secondary.CallID} {
-		if c := t.calls[old]; c != nil {
-			maps.Copy(others, c.others)
+	old := map[string]map[string]csta.LocalConnectionState{}
+	for _, call := range []string{u.Primary.CallID, u.Secondary.CallID} {
+		if c := t.calls[call]; c != nil {
+			old[call] = c.others
 		}
-		delete(t.calls, old)
+		delete(t.calls, call)
 	}
 	if local == Null || len(u.Connections) == 0 {
 		return
@@ -145,7 +145,7 @@ func (t *Told) replace(u Union, local csta.LocalConnectionState) {
 	for _, item := range u.Connections {
 		if id := item.NewConnection.DeviceID.ID; id != t.local {
 			c.others[id] = Connected
-			if state, ok := others[id]; ok && id != u.Stays {
+			if state, ok := old[item.OldConnection.CallID][item.OldConnection.DeviceID.ID]; ok && id != u.Stays {
 				c.others[id] = state
 			}
 		}
@@ -205,13 +205,15 @@ func Settings(ctx context.Context, h csta.Handler, device string, f *csta.GetCST
 	return events
 }
 
-// Unclear returns the device's connections to calls of which a snapshot does not say who is who: there are more than two in them, or were.
+// Unclear returns the device's connections to calls of which a snapshot does not say
+// who is who: there are more than two in them, or an event has named another party,
+// who need not be the one that is there now.
 func (t *Told) Unclear(s *csta.SnapshotDeviceResponse) []csta.ConnectionID {
 	var list []csta.ConnectionID
 	if s != nil {
 		for _, info := range s.Connections() {
 			known := t.calls[info.ConnectionIdentifier.CallID]
-			if len(compound(info)) > 2 || known != nil && len(known.others) > 1 {
+			if len(compound(info)) > 2 || known != nil && len(known.others) > 0 {
 				list = append(list, info.ConnectionIdentifier)
 			}
 		}
@@ -222,7 +224,8 @@ func (t *Told) Unclear(s *csta.SnapshotDeviceResponse) []csta.ConnectionID {
 // Parties are the connections of calls, by callID.
 type Parties map[string][]csta.SnapshotCallResponseInfo
 
-// AskParties asks h who is in the calls of the connections, where f says that it can be asked. A call of which it is not told is left out.
+// AskParties asks h who is in the calls of the connections, where f says that it can
+// be asked. A call of which it is not told is left out.
 func AskParties(ctx context.Context, h csta.Handler, f *csta.GetCSTAFeaturesResponse, connections []csta.ConnectionID) Parties {
 	parties := Parties{}
 	for _, id := range connections {
@@ -237,7 +240,8 @@ func AskParties(ctx context.Context, h csta.Handler, f *csta.GetCSTAFeaturesResp
 }
 
 // Difference returns the events that lead from what was told to the snapshot,
-// to the parties of its unclear calls, and to the settings: first what ended. They are not noted. Without a snapshot
+// to the parties of its unclear calls, and to the settings: first what ended. They are
+// not noted. Without a snapshot
 // (nil) the calls are taken to be unchanged; a setting of which nothing was told
 // is taken to be off.
 func (t *Told) Difference(s *csta.SnapshotDeviceResponse, parties Parties, settings []csta.Event) []csta.Event {
@@ -267,10 +271,10 @@ func (t *Told) callDifference(found []csta.SnapshotDeviceResponseInfo, parties P
 		}
 	}
 	for _, info := range found {
-		states := compound(info)
-		was := Null
-		if known := t.calls[info.ConnectionIdentifier.CallID]; known != nil {
-			was = known.own
+		call, states := info.ConnectionIdentifier.CallID, compound(info)
+		was, others := Null, map[string]csta.LocalConnectionState(nil)
+		if known := t.calls[call]; known != nil {
+			was, others = known.own, known.others
 		}
 		own := Subject{ID: info.ConnectionIdentifier, Shown: csta.Party(t.device), Calling: info.EndpointDevice, Called: csta.Party(t.device), Own: true}
 		// Whoever is in a call that nobody has answered has made it.
@@ -278,11 +282,15 @@ func (t *Told) callDifference(found []csta.SnapshotDeviceResponseInfo, parties P
 		if was == Initiated || was == Null && unanswered && states[0] != Alerting {
 			own.Caller, own.Calling, own.Called = true, own.Called, own.Calling
 		}
-		events = append(events, own.Become(was, states[0], states[0])...)
-		if all := parties[info.ConnectionIdentifier.CallID]; len(all) > 0 {
-			events = append(events, t.others(info.ConnectionIdentifier.CallID, states[0], all)...)
+		steps := own.Become(was, states[0], states[0])
+		if slices.ContainsFunc(steps, func(ev csta.Event) bool { local, _ := csta.LocalConnection(ev); return local == Null }) {
+			others = nil // who comes to a call anew was told of nobody in it
+		}
+		events = append(events, steps...)
+		if all := parties[call]; len(all) > 0 {
+			events = append(events, t.others(call, others, states[0], all)...)
 		} else {
-			events = append(events, t.far(info, states)...)
+			events = append(events, t.far(info, others, states)...)
 		}
 	}
 	return events
@@ -296,16 +304,16 @@ func compound(info csta.SnapshotDeviceResponseInfo) []csta.LocalConnectionState 
 	return []csta.LocalConnectionState{Connected}
 }
 
-// far returns what changed at the far end of a call of two that an event has
-// named. Of a call of more, the snapshot of a device does not say who is who.
-func (t *Told) far(info csta.SnapshotDeviceResponseInfo, states []csta.LocalConnectionState) []csta.Event {
-	known := t.calls[info.ConnectionIdentifier.CallID]
-	if known == nil || len(known.others) != 1 || len(states) > 2 {
+// far returns what changed at the far end of a call of two whose parties cannot be
+// asked for: it is taken to be the one that an event has named. told are the states of others that were told. Of a call of more, the
+// snapshot of a device does not say who is who.
+func (t *Told) far(info csta.SnapshotDeviceResponseInfo, told map[string]csta.LocalConnectionState, states []csta.LocalConnectionState) []csta.Event {
+	if len(told) != 1 || len(states) > 2 {
 		return nil
 	}
 	p := Subject{Shown: info.EndpointDevice, Calling: csta.Party(t.device), Called: info.EndpointDevice}
 	was, is := Null, Null
-	for id, state := range known.others {
+	for id, state := range told {
 		p.ID = csta.Connection(info.ConnectionIdentifier.CallID, id)
 		was = state
 	}
@@ -315,21 +323,18 @@ func (t *Told) far(info csta.SnapshotDeviceResponseInfo, states []csta.LocalConn
 	return p.Become(was, is, states[0])
 }
 
-// others returns what changed of the other parties of a call whose parties are all known; own is the state of the device.
-func (t *Told) others(call string, own csta.LocalConnectionState, parties []csta.SnapshotCallResponseInfo) []csta.Event {
-	known := map[string]csta.LocalConnectionState{}
-	if c := t.calls[call]; c != nil {
-		known = c.others
-	}
+// others returns what changed of the other parties of a call whose parties are all
+// known; states are those that were told, own is the state of the device.
+func (t *Told) others(call string, states map[string]csta.LocalConnectionState, own csta.LocalConnectionState, parties []csta.SnapshotCallResponseInfo) []csta.Event {
 	now := map[string]bool{}
 	for _, p := range parties {
 		now[p.CallIdentifier.DeviceID.ID] = true
 	}
 	var events []csta.Event
-	for _, id := range slices.Sorted(maps.Keys(known)) {
+	for _, id := range slices.Sorted(maps.Keys(states)) {
 		if !now[id] {
 			gone := Subject{ID: csta.Connection(call, id)}
-			events = append(events, gone.Become(known[id], Null, own)...)
+			events = append(events, gone.Become(states[id], Null, own)...)
 		}
 	}
 	for _, p := range parties {
@@ -338,7 +343,7 @@ func (t *Told) others(call string, own csta.LocalConnectionState, parties []csta
 			continue
 		}
 		was := Null
-		if state, ok := known[id]; ok {
+		if state, ok := states[id]; ok {
 			was = state
 		}
 		party := Subject{ID: csta.Connection(call, id), Shown: p.DeviceOnCall, Calling: csta.Party(t.device), Called: p.DeviceOnCall}

@@ -140,6 +140,26 @@ func TestToldDifference(t *testing.T) {
 	}
 }
 
+// Of those that rang together, who is there after the link was lost need not be the
+// one that an event has named: who is who is asked.
+func TestToldUnclear(t *testing.T) {
+	told := pbx.NewTold("A", "A")
+	for _, device := range []string{"A", "C"} {
+		told.Note(&csta.DeliveredEvent{Connection: csta.Connection("c", device), LocalConnectionInfo: pbx.Alerting})
+	}
+	now := shot("c", pbx.Connected, pbx.Connected) // B called, and A answered
+	unclear := told.Unclear(now)
+	if len(unclear) != 1 || unclear[0] != csta.Connection("c", "A") {
+		t.Fatalf("unclear are %v", unclear)
+	}
+	parties := pbx.Parties{"c": {{DeviceOnCall: csta.Party("A"), CallIdentifier: csta.Connection("c", "A"), LocalConnectionInfo: pbx.Connected},
+		{DeviceOnCall: csta.Party("B"), CallIdentifier: csta.Connection("c", "B"), LocalConnectionInfo: pbx.Connected}}}
+	want := "Established A connected, ConnectionCleared C connected, Established B connected"
+	if got := words(told.Difference(now, parties, nil)); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // Settings are told as far as they can be asked, and when they changed.
 func TestToldSettings(t *testing.T) {
 	features := &csta.GetCSTAFeaturesResponse{SupportedServices: &csta.SupportedServices{}, SupportedEvents: &csta.SupportedEvents{}}

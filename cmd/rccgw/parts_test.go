@@ -90,3 +90,14 @@ func (p *part) signal(s syscall.Signal) {
 		p.t.Fatal(err)
 	}
 }
+
+// stop stops the process, and returns when all its threads stand: on a busy machine
+// they go on for a while after the signal.
+func (p *part) stop() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(p.cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		p.t.Fatalf("not stopped, but %#x, %v", status, err)
+	}
+}

@@ -61,7 +61,7 @@ func TestStandby(t *testing.T) {
 	// has taken over, and before the command's deadline.
 	one = adapter("one")
 	says(one, "this one stands by")
-	two.signal(syscall.SIGSTOP)
+	two.stop()
 	result := make(chan error)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
