@@ -44,7 +44,7 @@ type reported struct {
 // settings are those of the documented setup.
 func settings(a *asterisktest.Asterisk) Settings {
 	return Settings{Address: a.Address(), User: a.User, Secret: a.Secret, Context: "phones", HoldContext: "rcc-hold",
-		ConsultContext: "rcc-consult", ConferenceContext: "rcc-conference", PickupContext: "rcc-pickup", Technology: "PJSIP", Endpoint: "{line}", Endpoints: "X.",
+		ConsultContext: "rcc-consult", ConferenceContext: "rcc-conference", PickupContext: "rcc-pickup", MailContext: "rcc-mwi", Technology: "PJSIP", Endpoint: "{line}", Endpoints: "X.",
 		AutoAnswerHeader: "Call-Info: <sip:rccgw>;answer-after=0", RingTime: "30s", Features: "asterisk", PollInterval: "100ms"}
 }
 

@@ -20,6 +20,7 @@ package asterisk
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -53,11 +54,12 @@ type Driver struct {
 	polled       string // the line that was looked up last by itself
 	lots         []lot
 	mail         map[string]mail // of watched lines
+	indicated    map[string]bool // mailboxes for which a client has set that a message waits
 	away         map[string]bool // phones of watched lines, as devices
 	outOfService map[string]bool // watched lines
 
 	// What the PBX has; true until that is known.
-	parks, picks, voiceMail atomic.Bool
+	parks, picks, voiceMail, indicates atomic.Bool
 }
 
 // New returns a driver with the settings, or all their mistakes. It opens
@@ -68,10 +70,11 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 		return nil, err
 	}
 	d := &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: pbx.NewTurn(), making: map[string]*making{},
-		features: map[string]features{}, watched: map[string]bool{}, mail: map[string]mail{}, away: map[string]bool{}, outOfService: map[string]bool{}, moved: make(chan struct{})}
+		features: map[string]features{}, watched: map[string]bool{}, mail: map[string]mail{}, indicated: map[string]bool{}, away: map[string]bool{}, outOfService: map[string]bool{}, moved: make(chan struct{})}
 	d.parks.Store(true)
 	d.picks.Store(true)
 	d.voiceMail.Store(true)
+	d.indicates.Store(true)
 	d.forget()
 	return d, nil
 }
@@ -100,7 +103,8 @@ func (d *Driver) Services(m *csta.Mux) {
 	csta.Handle(m, d.setForwarding)
 	csta.Handle(m, d.getDoNotDisturb)
 	csta.Handle(m, d.setDoNotDisturb)
-	csta.Handle(m, d.getMessageWaitingIndicator, d.hasVoiceMail)
+	csta.Handle(m, d.getMessageWaitingIndicator, d.tellsOfMessages)
+	csta.Handle(m, d.setMessageWaitingIndicator, d.mayIndicate)
 	csta.Handle(m, d.monitorStart)
 	csta.Handle(m, d.monitorStop)
 	csta.Handle(m, d.snapshotDevice)
@@ -109,7 +113,7 @@ func (d *Driver) Services(m *csta.Mux) {
 		&csta.HeldEvent{}, &csta.RetrievedEvent{}, &csta.DivertedEvent{}, &csta.QueuedEvent{}, &csta.NetworkReachedEvent{}, &csta.FailedEvent{}, &csta.TransferedEvent{}, &csta.ConferencedEvent{},
 		&csta.ConnectionClearedEvent{}, &csta.DigitsGeneratedEvent{}, &csta.ForwardingEvent{}, &csta.DoNotDisturbEvent{},
 		&csta.BackInServiceEvent{}, &csta.OutOfServiceEvent{})
-	csta.ReportsIf(m, &csta.MessageWaitingEvent{}, d.hasVoiceMail)
+	csta.ReportsIf(m, &csta.MessageWaitingEvent{}, d.tellsOfMessages)
 }
 
 // Run opens the link, takes stock and reports what happens, until ctx ends or
@@ -129,8 +133,37 @@ func (d *Driver) Run(ctx context.Context, emit pbx.Emit) error {
 	return err
 }
 
+// bootTime bounds how long Asterisk is waited for that does not say that it is up. One that starts needs less.
+const bootTime = 15 * time.Second
+
+// booted waits until Asterisk is up. It lets managers in before it has all its modules and its dialplan, and cannot tell yet then what there is.
+// One that was up before says so at once.
+func (d *Driver) booted(ctx context.Context, conn *ami.Conn) error {
+	late := time.NewTimer(bootTime)
+	defer late.Stop()
+	for {
+		select {
+		case e, ok := <-conn.Events():
+			if !ok {
+				return errors.New("asterisk: the link was lost before Asterisk said that it is up")
+			}
+			if e.Name == "FullyBooted" {
+				return nil
+			}
+		case <-late.C:
+			d.log.Warn("Asterisk does not say that it is up: the AMI user lacks the class system for reading")
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // serve takes stock and follows the events of the link until it ends.
 func (d *Driver) serve(ctx context.Context, conn *ami.Conn, emit pbx.Emit) error {
+	if err := d.booted(ctx, conn); err != nil {
+		return err
+	}
 	since, err := d.takeStock(ctx, conn, emit)
 	defer d.lose()
 	if err != nil {

@@ -1,9 +1,11 @@
 package asterisk
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -166,6 +168,49 @@ func TestRestart(t *testing.T) {
 	wait(b, "1001", func(e *csta.ConnectionClearedEvent) bool { return e.DroppedConnection.DeviceID.ID == "1001" })
 	b.link(pbx.StatusNormal)
 	b.idle()
+}
+
+// An Asterisk that starts lets managers in before it knows its modules and its dialplan: it is asked nothing before it says that it is up.
+func TestBooting(t *testing.T) {
+	for up, want := range map[bool]string{true: "Login Status", false: "Login"} {
+		var mu sync.Mutex
+		asked, got := make(chan struct{}, 100), ""
+		s := defaults()
+		s.Address, s.Secret = fakeAMI(t, "", func(action ami.Fields) string {
+			mu.Lock()
+			defer mu.Unlock()
+			name := action.Get("Action")
+			if name == "Login" || name == "Status" && !strings.Contains(got, name) {
+				got = strings.TrimSpace(got + " " + name)
+				asked <- struct{}{}
+			}
+			if name == "Login" && !up {
+				return "Response: Success\n\nEvent: PeerStatus"
+			}
+			return ""
+		}), "secret"
+		d, err := New(s, testLog(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.Run(ctx, func(string, csta.Message) {}) }()
+		<-asked
+		select {
+		case <-asked:
+		case err := <-ended:
+			t.Fatal(err)
+		case <-time.After(map[bool]time.Duration{true: timeout, false: 200 * time.Millisecond}[up]):
+		}
+		cancel()
+		<-ended
+		mu.Lock()
+		if got != want {
+			t.Errorf("up %v: %s, not %s", up, got, want)
+		}
+		mu.Unlock()
+	}
 }
 
 // Without the AMI class system the driver controls calls and reads settings;

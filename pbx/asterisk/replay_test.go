@@ -131,6 +131,9 @@ func fakeAMI(t *testing.T, script string, asked func(action ami.Fields) (answer 
 				fmt.Fprintf(conn, "Event: StatusComplete\r\nActionID: %s\r\nEventList: Complete\r\n\r\n%s", id, script)
 			default:
 				fmt.Fprintf(conn, "Response: Success\r\nActionID: %s\r\nChallenge: 1\r\n\r\n", id)
+				if name == "Login" {
+					fmt.Fprint(conn, "Event: FullyBooted\r\n\r\n")
+				}
 			}
 			action = nil
 		}

@@ -22,6 +22,7 @@ type Settings struct {
 	ConsultContext    string `split_words:"true" default:"rcc-consult" desc:"dialplan context by which a phone with a held call dials another"`
 	ConferenceContext string `split_words:"true" default:"rcc-conference" desc:"dialplan context in which the parties of a conference meet"`
 	PickupContext     string `split_words:"true" default:"rcc-pickup" desc:"dialplan context by which a phone picks up a call that rings at another"`
+	MailContext       string `split_words:"true" default:"rcc-mwi" desc:"dialplan context by which phones are told that a message waits"`
 	OrbitPrefix       string `split_words:"true" desc:"what is dialled before the number of a parking space, such as # where #900 retrieves what is parked at 900"`
 	Technology        string `split_words:"true" default:"PJSIP" desc:"channel technology of the phones"`
 	Endpoint          string `split_words:"true" default:"{line}" desc:"name of a line's endpoint, such as phone-{line}; of a line with several phones all of them: {line},{line}-soft"`
@@ -44,6 +45,7 @@ type config struct {
 	address, user, secret                string
 	context, holdContext, consultContext string
 	conferenceContext, pickupContext     string
+	mailContext                          string
 	orbitPrefix                          string
 	technology                           string
 	endpoints                            []naming
@@ -68,7 +70,7 @@ func (s Settings) Check() error {
 func (s Settings) config() (config, error) {
 	var m pbx.Mistakes
 	c := config{address: s.Address, user: s.User, secret: s.Secret, context: s.Context, holdContext: s.HoldContext,
-		consultContext: s.ConsultContext, conferenceContext: s.ConferenceContext, pickupContext: s.PickupContext, orbitPrefix: s.OrbitPrefix, technology: s.Technology}
+		consultContext: s.ConsultContext, conferenceContext: s.ConferenceContext, pickupContext: s.PickupContext, mailContext: s.MailContext, orbitPrefix: s.OrbitPrefix, technology: s.Technology}
 	scheme, host, ok := strings.Cut(s.Address, "://")
 	if !ok {
 		scheme, host = "tcp", s.Address
@@ -98,6 +100,7 @@ func (s Settings) config() (config, error) {
 	word("CONSULT_CONTEXT", s.ConsultContext)
 	word("CONFERENCE_CONTEXT", s.ConferenceContext)
 	word("PICKUP_CONTEXT", s.PickupContext)
+	word("MAIL_CONTEXT", s.MailContext)
 	if strings.Trim(s.OrbitPrefix, digits+"*#") != "" || len(s.OrbitPrefix) > 8 {
 		m.Add("ORBIT_PREFIX", s.OrbitPrefix, "not up to 8 digits, * and #")
 	}

@@ -26,7 +26,7 @@ func (d *Driver) monitorStart(ctx context.Context, req *csta.MonitorStart) (*cst
 		return nil, err
 	}
 	d.learn(line, f)
-	if d.hasVoiceMail(line) {
+	if d.tellsOfMessages(line) {
 		m, err := d.lookForMail(ctx, line)
 		if err != nil {
 			return nil, err

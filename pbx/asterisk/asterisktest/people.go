@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,7 @@ var Lacks = map[pbxtest.Ability]string{
 	pbxtest.HandConference: "the phones cannot mix voice",
 	pbxtest.CrossedPickUps: "Asterisk stands still for ever, now and then, when calls are picked up and held at the same moment",
 	pbxtest.HandPark:       "a phone parks by a transfer, which is told as that",
+	pbxtest.VoiceMail:      "this build of Asterisk has no app_voicemail",
 }
 
 // A Phone is one of those here.
@@ -78,9 +80,6 @@ func (a *Asterisk) Person(t testing.TB, u Phone) pbxtest.Person {
 			return u.Try("transfer", number)
 		},
 		PickUp: func() error { return dial("*8") },
-		Message: func(waits bool) error {
-			return a.message(u.Extension(), waits)
-		},
 		SetForwarding: func(kind csta.ForwardingType, on bool, number string) error {
 			codes := map[csta.ForwardingType][2]string{"forwardImmediate": {"*73", "*72"}, "forwardBusy": {"*91", "*90"}, "forwardNoAns": {"*93", "*92"}}
 			if !on {
@@ -94,6 +93,9 @@ func (a *Asterisk) Person(t testing.TB, u Phone) pbxtest.Person {
 			}
 			return dial("*79")
 		},
+	}
+	if slices.Contains(a.conf.Load, "app_voicemail.so") {
+		p.Message = func(waits bool) error { return a.message(u.Extension(), waits) }
 	}
 	if ua, ok := u.(*UA); ok {
 		p.Heard = ua.Heard

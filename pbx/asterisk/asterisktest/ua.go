@@ -26,7 +26,8 @@ import (
 // It speaks just as much SIP as Asterisk needs, by UDP on loopback, where nothing gets lost: it repeats nothing. It is silent, and hears digits only.
 //
 // When a call of its own fails, the event ended has the status: "ended 486". When a call that rings here is answered elsewhere, and
-// Asterisk says so in the CANCEL (RFC 3326), the event is "ended elsewhere".
+// Asterisk says so in the CANCEL (RFC 3326), the event is "ended elsewhere". When it is told whether messages wait (RFC 3842), the event is
+// the line that says so: "Messages-Waiting: yes".
 type UA struct {
 	*history
 	conn     *net.UDPConn
@@ -401,6 +402,10 @@ func (u *UA) receive(m msg) {
 		case "ACK": // of a refusal
 		default:
 			u.respond(m, "200 OK", m.head.Get("To"), "")
+			if m.head.Get("Event") == "message-summary" {
+				waits, _, _ := strings.Cut(string(m.body), "\n")
+				u.add(strings.TrimSpace(waits))
+			}
 		}
 		return
 	}
