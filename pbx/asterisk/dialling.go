@@ -103,6 +103,7 @@ func (d *Driver) dialBegin(f ami.Fields) {
 		return // who dials has hung up meanwhile
 	}
 	d.nameLine(src, f, "")
+	d.dialsOn(src, strings.Clone(f.Get("Exten")))
 	c := d.callOf(src.call)
 	if !src.local {
 		if c.target == "" {

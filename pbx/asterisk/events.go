@@ -267,10 +267,14 @@ func (d *Driver) left(ch *channel, status string) {
 
 func (d *Driver) blindTransfer(f ami.Fields) {
 	from, who := d.channels[f.Get("TransfererUniqueid")], d.channels[f.Get("TransfereeUniqueid")]
-	if f.Get("Result") != "Success" || from == nil || from.call == "" {
-		return
+	if f.Get("Result") != "Success" || from == nil || from.call == "" || who != nil && who.call != from.call {
+		return // or told already, since who was sent on has dialled
 	}
-	to := strings.Clone(f.Get("Extension"))
+	d.sentOn(from, who, strings.Clone(f.Get("Extension")))
+}
+
+// sentOn tells that a party has sent the other, who may not be known, to a number without asking there.
+func (d *Driver) sentOn(from, who *channel, to string) {
 	c := d.callOf(from.call)
 	c.target, c.cause, c.sentBy = to, causeSingleStep, from.device
 	d.calls.Transferred(pbx.Joining{Device: from.device, Primary: c.id, Result: c.id, To: d.shown(to), Cause: causeSingleStep})
@@ -278,6 +282,22 @@ func (d *Driver) blindTransfer(f ami.Fields) {
 	if who != nil {
 		who.calls = true
 		d.mark(who, c.id)
+	}
+}
+
+// dialsOn takes note that who is connected in a call with others dials. On a busy PBX that may be told before the word that the other has sent it on,
+// whom Asterisk names in a variable of the channel.
+func (d *Driver) dialsOn(who *channel, to string) {
+	if !who.up() || who.local {
+		return
+	}
+	for from := range d.callOf(who.call).members {
+		if from != who && !from.local && from.up() {
+			if d.get(who, "BLINDTRANSFER") == from.name {
+				d.sentOn(from, who, to)
+				return
+			}
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +31,11 @@ func TestReplay(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			got := replay(t, file)
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := replay(t, string(text), nil)
 			golden := strings.TrimSuffix(file, ".ami") + ".golden"
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
@@ -48,19 +53,50 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// replay runs a driver on a PBX that writes the events of the file, and returns
-// what it reports of it, an event a line.
-func replay(t *testing.T, file string) string {
-	text, err := os.ReadFile(file)
+// A busy PBX may say that a phone rings for who was sent on before it says that: what is told is the same.
+func TestReplayDialledBeforeTransfer(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/refer.ami")
 	if err != nil {
 		t.Fatal(err)
 	}
+	events := strings.Split(strings.TrimSpace(string(text)), "\n\n")
+	is := func(name string) func(string) bool {
+		return func(e string) bool { return strings.HasPrefix(e, "Event: "+name+"\n") }
+	}
+	transfer := slices.IndexFunc(events, is("BlindTransfer"))
+	for _, name := range []string{"Newchannel", "DialBegin", "Newstate"} {
+		i := transfer + slices.IndexFunc(events[transfer:], is(name))
+		if transfer < 0 || i < transfer {
+			t.Fatal(name, transfer, i)
+		}
+		e := events[i]
+		events = slices.Insert(slices.Delete(events, i, i+1), transfer, e)
+		transfer++
+	}
+	got := replay(t, strings.Join(events, "\n\n"), func(action ami.Fields) string {
+		if action.Get("Action") == "Getvar" && action.Get("Variable") == "BLINDTRANSFER" && action.Get("Channel") == "PJSIP/1002-0000000f" {
+			return "Response: Success\nVariable: BLINDTRANSFER\nValue: PJSIP/1001-0000000e"
+		}
+		return ""
+	})
+	want, err := os.ReadFile("testdata/refer.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nnot\n%s", got, want)
+	}
+}
+
+// replay runs a driver on a PBX that writes the events, and returns what it reports of them, an event a line. See fakeAMI for asked.
+func replay(t *testing.T, text string, asked func(ami.Fields) string) string {
 	// At the end somebody calls from a line that is in none of the files.
 	const last = "1999"
-	script := strings.TrimSpace(string(text)) + "\n\nEvent: Newchannel\nChannel: PJSIP/" + last + "-00000001\nChannelState: 4\nExten: 1\n" +
+	script := strings.TrimSpace(text) + "\n\nEvent: Newchannel\nChannel: PJSIP/" + last + "-00000001\nChannelState: 4\nExten: 1\n" +
 		"Uniqueid: last\nLinkedid: last\n\n"
 	s := defaults()
-	s.Address, s.Secret = fakeAMI(t, strings.ReplaceAll(script, "\n", "\r\n"), nil), "secret"
+	s.Address, s.Secret = fakeAMI(t, strings.ReplaceAll(script, "\n", "\r\n"), asked), "secret"
 	d, err := New(s, testLog(t))
 	if err != nil {
 		t.Fatal(err)
