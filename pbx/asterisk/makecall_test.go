@@ -208,7 +208,7 @@ func TestClearRinging(t *testing.T) {
 // Without a link nothing is done, and everything says so.
 func TestNoLink(t *testing.T) {
 	t.Parallel()
-	d, err := New(Settings{Address: "127.0.0.1:1", User: "u", Secret: "s", Context: "phones", HoldContext: "h", ConsultContext: "c", ConferenceContext: "r", PickupContext: "p",
+	d, err := New(Settings{Address: "127.0.0.1:1", User: "u", Secret: "s", Context: "phones", HoldContext: "h", ConsultContext: "c", ConferenceContext: "r", PickupContext: "p", MailContext: "m",
 		Technology: "PJSIP", Endpoint: "{line}", Endpoints: "*", TalkEvent: "*", AutoAnswerHeader: "Call-Info: x", RingTime: "30s", Features: "freepbx",
 		PollInterval: "0"}, testLog(t))
 	if err != nil {
@@ -228,7 +228,7 @@ func TestNoLink(t *testing.T) {
 		&csta.GetForwarding{Device: device("1001")}, &csta.SetForwarding{Device: device("1001")}, &csta.GetDoNotDisturb{Device: device("1001")},
 		&csta.GenerateDigits{ConnectionToSendDigits: id, CharactersToSend: "1"}, &csta.ParkCall{Parking: id, ParkTo: device("701")},
 		&csta.DirectedPickupCall{CallToBePickedUp: id, RequestingDevice: device("1002")}, &csta.GroupPickupCall{NewDestination: device("1001")},
-		&csta.GetMessageWaitingIndicator{Device: device("1001")},
+		&csta.GetMessageWaitingIndicator{Device: device("1001")}, &csta.SetMessageWaitingIndicator{Device: device("1001")},
 		&csta.SetDoNotDisturb{Device: device("1001")}, &csta.SnapshotDevice{SnapshotObject: device("1001")},
 		&csta.MonitorStart{MonitorObject: &csta.MonitorObject{DeviceObject: device("1001")}},
 	} {

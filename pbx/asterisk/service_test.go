@@ -72,6 +72,7 @@ func TestWithoutModules(t *testing.T) {
 		}
 	}
 	b.CLI(t, "module unload app_voicemail.so")
+	b.CLI(t, "module unload app_minivm.so")
 	b.CLI(t, "module unload res_parking.so")
 	b.CLI(t, "dialplan remove context rcc-pickup")
 	b.stop()
