@@ -14,6 +14,7 @@ type channel struct {
 	line   string    // the own line; empty for a party outside
 	call   string    // the callID; empty until the model was told of it
 	leads  bool      // it dials, or is called to dial: others follow it
+	joins  bool      // it is called to join the call, by a conference
 	quiet  bool      // another channel of the same line stands for it in the call
 	left   bool      // it has no part in a call any more, though FreeSWITCH may still release it
 	number string    // of a party outside
@@ -40,6 +41,7 @@ type facts struct {
 	// redirected is the line whose call is forwarded to this channel, by the variable that the dialplan
 	// sets. Not all events have it, but one that comes before it rings.
 	redirected string
+	mark       string // the callID that is kept at the channel, where that is told
 }
 
 // learn takes note of newer facts.
@@ -65,6 +67,9 @@ func (d *Driver) learn(ch *channel, f facts) {
 	if user, _, _ := strings.Cut(f.presence, "@"); d.phones.Match(user) {
 		ch.line = user
 	}
+	if f.mark != "" && ch.call == "" {
+		ch.belongs(f.mark)
+	}
 }
 
 // party returns the channel's part in a call.
@@ -80,7 +85,7 @@ func (ch *channel) party() pbx.Party {
 func (ch *channel) connection() csta.LocalConnectionState {
 	// CHANNEL_ANSWER comes before the two hear each other, and until then FreeSWITCH refuses to hold.
 	talks := ch.answered && ch.state != "CS_CONSUME_MEDIA" && ch.state != "CS_ROUTING" && ch.state != "CS_INIT"
-	if ch.call != "" && ch.answered && !ch.leads {
+	if ch.call != "" && ch.answered && !ch.leads && !ch.joins {
 		talks = true // once it talked, it may be sent through the dialplan again
 	}
 	switch {
@@ -96,6 +101,14 @@ func (ch *channel) connection() csta.LocalConnectionState {
 		return pbx.Initiated
 	default:
 		return pbx.Alerting
+	}
+}
+
+// belongs takes note that the channel is in the call whose callID is kept at it.
+func (ch *channel) belongs(call string) {
+	ch.call, ch.marked = call, call
+	if ch.leads && !ch.inbound && !ch.answered {
+		ch.leads, ch.joins = false, true // no other has the callID of another's while it rings
 	}
 }
 
@@ -133,6 +146,7 @@ func (d *Driver) tell(ch *channel) {
 			d.calls.Originated(ch.call, ch.party(), d.dialled(ch), pbx.CauseNewCall)
 		} else {
 			d.calls.Established(ch.call, ch.party(), pbx.CauseNormal)
+			d.added(ch)
 		}
 		if state == pbx.Hold {
 			d.calls.Held(ch.call, ch.party().Device, pbx.CauseNormal)
@@ -193,6 +207,7 @@ func (d *Driver) far(ch *channel) *channel {
 func (d *Driver) hungUp(ch *channel, cause csta.EventCause) {
 	delete(d.channels, ch.uuid)
 	d.ended[ch.uuid] = time.Now()
+	delete(d.additions, ch.uuid)
 	if ch.left || ch.call == "" || ch.quiet {
 		return
 	}

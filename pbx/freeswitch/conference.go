@@ -100,6 +100,82 @@ func (d *Driver) confer(ctx context.Context, held, active *channel, resp *csta.C
 	return nil
 }
 
+// An addition is a call to a party that a line adds to its call.
+type addition struct{ call, by string }
+
+// singleStepConferenceCall has the PBX call a phone into the call of a connection, whose two parties meet in a conference first, unless they are in one.
+func (d *Driver) singleStepConferenceCall(ctx context.Context, req *csta.SingleStepConferenceCall) (*csta.SingleStepConferenceCallResponse, error) {
+	number, err := destination(req.DeviceToJoin, "invalidDestination")
+	if err != nil {
+		return nil, err
+	}
+	if req.ParticipationType != "active" {
+		return nil, csta.Errorf(csta.Operation, "invalidParticipationType", "participationType %q is not offered, only active", req.ParticipationType)
+	}
+	id, call := newCallID(ctx), req.ActiveCall
+	var m *pbx.Making
+	err = d.inTurn(ctx, func() error {
+		if d.known(id) {
+			m = d.making[id]
+			return nil // the same command again: it is carried out
+		}
+		ch, err := d.require(call, "invalidConnectionState", pbx.Connected)
+		if err != nil {
+			return err
+		}
+		if err := d.line(ctx, number); err != nil {
+			if csta.AsError(err).Value == "invalidDeviceID" {
+				err = csta.Errorf(csta.Operation, "invalidDestination", "%s is no phone of this PBX: no other is called into a conference", number)
+			}
+			return err
+		}
+		m, err = d.add(ctx, ch, id, number)
+		return err
+	})
+	if err == nil && m != nil {
+		err = m.Wait(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &csta.SingleStepConferenceCallResponse{ConferencedCall: csta.Connection(call.CallID, number)}, nil
+}
+
+func (d *Driver) add(ctx context.Context, ch *channel, id, number string) (*pbx.Making, error) {
+	for _, o := range d.members(ch.call) {
+		if o.line == number {
+			return nil, csta.Errorf(csta.Operation, "invalidDestination", "%s is in the call already", number)
+		}
+	}
+	if ch.room == "" {
+		far, err := d.partner(ch, "invalidConnectionState")
+		if err != nil {
+			return nil, err
+		}
+		room := ch.call
+		if err := d.rename(ctx, "invalidConnectionState", ch.call, func() error {
+			return d.do(ctx, "invalidConnectionState", "uuid_transfer", ch.uuid, "-both", d.conference+room, d.dialplan, d.context)
+		}, ch, far); err != nil {
+			return nil, err
+		}
+		ch.room, far.room = room, room
+	}
+	d.additions[id] = addition{ch.call, ch.line}
+	m, err := d.call(ctx, number, id, d.conference+ch.room, "origination_caller_id_number="+ch.line, mark+"="+ch.call)
+	if err != nil {
+		delete(d.additions, id)
+	}
+	return m, err
+}
+
+// added tells that a party which was called into a conference has answered.
+func (d *Driver) added(ch *channel) {
+	if a, is := d.additions[ch.uuid]; is {
+		delete(d.additions, ch.uuid)
+		d.calls.Conferenced(pbx.Joining{Device: a.by, Primary: a.call, Result: a.call, To: ch.party().Shown(), Cause: causeConference})
+	}
+}
+
 // endRoom releases who is alone in a conference: for its phone the call would go on.
 func (d *Driver) endRoom(call string) {
 	left := d.members(call)

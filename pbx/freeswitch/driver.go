@@ -49,6 +49,7 @@ type Driver struct {
 	ended     map[string]time.Time   // UUIDs of channels that a list may still have
 	making    map[string]*pbx.Making // by UUID, until the PBX has said that it calls the phone
 	lingering map[string]lingering   // by callID
+	additions map[string]addition    // by UUID of the channel that calls the party
 	emit      pbx.Emit
 	mayAct    func() bool          // whether this process may act for the PBX, by the lease of the link
 	fresh     time.Duration        // how long what FreeSWITCH lists may be behind its events
@@ -64,7 +65,7 @@ func New(s Settings, log *slog.Logger) (*Driver, error) {
 		return nil, err
 	}
 	return &Driver{config: c, log: log, calls: pbx.NewCalls(), turn: pbx.NewTurn(), channels: map[string]*channel{},
-		ended: map[string]time.Time{}, making: map[string]*pbx.Making{}, lingering: map[string]lingering{}, doubts: map[string]time.Time{},
+		ended: map[string]time.Time{}, making: map[string]*pbx.Making{}, lingering: map[string]lingering{}, additions: map[string]addition{}, doubts: map[string]time.Time{},
 		fresh: 500 * time.Millisecond}, nil
 }
 
@@ -90,6 +91,7 @@ func (d *Driver) Services(m *csta.Mux) {
 	// What the dialplan has to do is offered where the settings say that it does.
 	if d.conference != "" {
 		csta.Handle(m, d.conferenceCall)
+		csta.Handle(m, d.singleStepConferenceCall)
 		csta.Reports(m, &csta.ConferencedEvent{})
 	}
 	if d.features {

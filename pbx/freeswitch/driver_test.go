@@ -177,11 +177,24 @@ func TestAnotherDriverFindsTheSame(t *testing.T) {
 	must(t, err)
 	until(t, "1004 rings", func() bool { return strings.Contains(shape(d), "1004 alerting") })
 	same("transferred in a single step")
+	call = talk(t, d, m, fake, "1005", "1006")
+	_, err = csta.Call(t.Context(), m, join(call, "1005", "1003"))
+	must(t, err)
+	until(t, "1003 rings", func() bool { return strings.Contains(shape(d), "1003 alerting") })
+	same("called into a conference")
+	must(t, fake.Phone("1003").Answer())
+	until(t, "1003 talks", func() bool { return strings.Contains(shape(d), "1003 connected") })
+	same("conference by a single step")
 	for _, id := range []string{moved.TransferredCall.CallID, sent.TransferredCall.CallID} {
 		if id == held || id == active {
 			t.Errorf("the transfer used callID %s again", id)
 		}
 	}
+}
+
+// join asks that a number be called into a line's call.
+func join(call, line, number string) *csta.SingleStepConferenceCall {
+	return &csta.SingleStepConferenceCall{ActiveCall: csta.Connection(call, line), DeviceToJoin: csta.Device(number), ParticipationType: "active"}
 }
 
 // Whatever number of events is lost, the model is right soon after, without the link being
@@ -384,6 +397,36 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// So is one that calls somebody into a call; who cannot be called changes nothing for the others.
+func TestJoinOnce(t *testing.T) {
+	fake := startFake(t, "1001", "1002", "1003", "1004")
+	fake.Phone("1004").Unregister()
+	d := newDriver(t, settings(fake))
+	m := pbxtest.Start(t, d, new(recorder).emit)
+	call := talk(t, d, m, fake, "1001", "1002")
+	before := count(fake, "originate")
+	ctx := csta.WithCommandKey(t.Context(), "the same")
+	for range 2 {
+		resp, err := csta.Call(ctx, m, join(call, "1001", "1003"))
+		must(t, err)
+		if resp.ConferencedCall != csta.Connection(call, "1003") {
+			t.Errorf("the answer names %s", resp.ConferencedCall)
+		}
+	}
+	if n := count(fake, "originate") - before; n != 1 {
+		t.Errorf("%d times originated", n)
+	}
+	must(t, fake.Phone("1003").Answer())
+	until(t, "three talk", func() bool { return strings.Count(shape(d), "connected") == 3 })
+	_, err := csta.Call(t.Context(), m, join(call, "1002", "1004"))
+	if !errors.Is(err, &csta.Error{Class: csta.SystemResourceAvailability, Value: "resourceOutOfService"}) {
+		t.Errorf("a phone that is away: %v", err)
+	}
+	if n := strings.Count(shape(d), "connected"); n != 3 || len(d.additions) != 0 {
+		t.Errorf("then %d talk, and %d are to come", n, len(d.additions))
+	}
+}
+
 func count(fake *freeswitchtest.Server, command string) (n int) {
 	for _, c := range fake.Commands() {
 		if strings.HasPrefix(c, command) {
@@ -468,7 +511,7 @@ func TestDialplanIsAsked(t *testing.T) {
 		var m csta.Mux
 		newDriver(t, s).Services(&m)
 		f := m.Features("1001")
-		for _, msg := range []csta.Message{&csta.ConferenceCall{}, &csta.ConferencedEvent{}, &csta.SetForwarding{}, &csta.GetForwarding{}, &csta.ForwardingEvent{},
+		for _, msg := range []csta.Message{&csta.ConferenceCall{}, &csta.SingleStepConferenceCall{}, &csta.ConferencedEvent{}, &csta.SetForwarding{}, &csta.GetForwarding{}, &csta.ForwardingEvent{},
 			&csta.SetDoNotDisturb{}, &csta.GetDoNotDisturb{}, &csta.DoNotDisturbEvent{}} {
 			if f.Supports(msg) != on {
 				t.Errorf("%s is offered: %v", csta.Name(msg), !on)
@@ -491,7 +534,7 @@ func TestNoLease(t *testing.T) {
 		&csta.MakeCall{CallingDevice: csta.Device("1003"), CalledDirectoryNumber: csta.Device("1002")}, &csta.HoldCall{CallToBeHeld: id},
 		&csta.ClearConnection{ConnectionToBeCleared: id}, &csta.ClearCall{CallToBeCleared: id},
 		&csta.SingleStepTransferCall{ActiveCall: id, TransferredTo: csta.Device("1003")},
-		&csta.ConsultationCall{ExistingCall: id, ConsultedDevice: csta.Device("1003")},
+		&csta.ConsultationCall{ExistingCall: id, ConsultedDevice: csta.Device("1003")}, join(call, "1001", "1003"),
 		&csta.GenerateDigits{ConnectionToSendDigits: id, CharactersToSend: "1"},
 		&csta.SetDoNotDisturb{Device: csta.Device("1001"), DoNotDisturbOn: true},
 		&csta.SetForwarding{Device: csta.Device("1001"), ActivateForward: true, ForwardDN: csta.Device("1002")},

@@ -93,12 +93,11 @@ func (d *Driver) help(command string, args ...string) bool {
 
 // newChannel takes note of a channel. One that was made for another follows it.
 func (d *Driver) newChannel(f facts, other string) *channel {
-	ch := &channel{}
-	d.learn(ch, f)
-	if !f.inbound && other != "" && ch.root == ch.uuid {
-		ch.root = other
+	if !f.inbound && other != "" && f.root == f.uuid {
+		f.root = other
 	}
-	ch.leads = f.inbound || ch.root == ch.uuid
+	ch := &channel{leads: f.inbound || f.root == f.uuid}
+	d.learn(ch, f)
 	delete(d.ended, ch.uuid)
 	d.channels[f.uuid] = ch
 	return ch
@@ -109,7 +108,7 @@ func factsOf(e esl.Event) facts {
 	return facts{uuid: get("Unique-ID"), inbound: e.Get("Call-Direction") == "inbound", presence: get("Channel-Presence-ID"), state: get("Channel-State"),
 		callstate: get("Channel-Call-State"), answered: e.Get("Answer-State") == "answered", root: get("Channel-Call-UUID"),
 		dialplan: e.Get("Caller-Dialplan") != "", dest: get("Caller-Destination-Number"), cid: get("Caller-Caller-ID-Number"),
-		name: strings.Clone(nameOf(e)), redirected: get("variable_rcc_redirected")}
+		name: strings.Clone(nameOf(e)), redirected: get("variable_rcc_redirected"), mark: get("variable_" + mark)}
 }
 
 // nameOf returns the name of the party whose channel the event is about: of one that
@@ -143,5 +142,10 @@ func (d *Driver) jobDone(e esl.Event) {
 		return
 	}
 	delete(d.making, id)
+	if _, is := d.additions[id]; is {
+		delete(d.additions, id)
+		m.Answer(csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "the PBX cannot call the phone: %s", reason))
+		return
+	}
 	m.Answer(csta.Errorf(csta.SystemResourceAvailability, "callingDeviceOutOfService", "the PBX cannot call the phone: %s", reason))
 }

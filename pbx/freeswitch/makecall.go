@@ -63,14 +63,19 @@ func (d *Driver) known(id string) bool {
 // originate has the PBX call the line's phone, which dials the number when it answers. It
 // returns what to wait for, without the turn.
 func (d *Driver) originate(ctx context.Context, line, id, number string, auto bool) (*pbx.Making, error) {
-	if err := pbx.CheckLease(ctx); err != nil {
-		return nil, err
-	}
-	vars := []string{"origination_uuid=" + id, "origination_caller_id_number=" + line, "ignore_early_media=true",
-		"originate_timeout=" + strconv.Itoa(int(d.ringTime.Seconds()))}
+	vars := []string{"origination_caller_id_number=" + line}
 	if auto && d.autoAnswer.Match(line) {
 		vars = append(vars, "sip_auto_answer=true")
 	}
+	return d.call(ctx, line, id, number, vars...)
+}
+
+// call has the PBX call a phone by a channel of that UUID and with the variables, which dials the number when it is answered.
+func (d *Driver) call(ctx context.Context, line, id, number string, vars ...string) (*pbx.Making, error) {
+	if err := pbx.CheckLease(ctx); err != nil {
+		return nil, err
+	}
+	vars = append(vars, "origination_uuid="+id, "ignore_early_media=true", "originate_timeout="+strconv.Itoa(int(d.ringTime.Seconds())))
 	m := pbx.NewMaking()
 	d.making[id] = m
 	command := "originate {" + strings.Join(vars, ",") + "}user/" + line + "@" + d.domain + " " + number + " " + d.dialplan + " " + d.context

@@ -32,11 +32,12 @@ func (d *Driver) takeStock(ctx context.Context, conn *esl.Conn, emit pbx.Emit) e
 	for _, f := range found {
 		ch := d.newChannel(f, "")
 		if was := before[f.uuid]; was != nil {
-			ch.call, ch.number, ch.marked, ch.quiet, ch.left, ch.leads = was.call, was.number, was.marked, was.quiet, was.left, was.leads
+			ch.call, ch.number, ch.marked, ch.quiet, ch.left, ch.leads, ch.joins = was.call, was.number, was.marked, was.quiet, was.left, was.leads, was.joins
 		} else if err := d.recall(ctx, conn, ch); err != nil {
 			return err
 		}
 	}
+	maps.DeleteFunc(d.additions, func(id string, _ addition) bool { return d.channels[id] == nil })
 	clear(d.lingering)
 	clear(d.doubts)
 	d.calls.SetEmit(emit)
@@ -151,7 +152,7 @@ func (d *Driver) recall(ctx context.Context, conn *esl.Conn, ch *channel) error 
 	case err != nil:
 		return err
 	case value != "" && value != "_undef_":
-		ch.call, ch.marked = value, value
+		ch.belongs(value)
 	}
 	return nil
 }

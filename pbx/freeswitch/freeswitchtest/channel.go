@@ -200,6 +200,9 @@ func (s *Server) originate(job, arg string) {
 	ch.lead, ch.job, ch.jobArg, ch.then = true, job, arg, then
 	ch.auto = vars["sip_auto_answer"] == "true" && p.obeys
 	ch.dest, ch.cid = p.contact(), vars["origination_caller_id_number"]
+	if call, ok := vars["rcc_call"]; ok { // of the others nobody asks
+		ch.vars["rcc_call"] = call
+	}
 	s.ringing(ch)
 }
 
