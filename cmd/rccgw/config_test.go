@@ -298,3 +298,17 @@ func TestDriverSecret(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Whoever sets the collector has it their way.
+func TestBallast(t *testing.T) {
+	for name, want := range map[string]bool{"": true, "GOGC": false, "GOMEMLIMIT": false} {
+		if got := newBallast(func(n string) string {
+			if n == name {
+				return "100MiB"
+			}
+			return ""
+		}); (got != nil) != want {
+			t.Errorf("%q is set, and there is ballast: %v", name, got != nil)
+		}
+	}
+}

@@ -48,7 +48,7 @@ type kamailio struct {
 func startKamailio(tb testing.TB, gateway string) *kamailio {
 	tb.Helper()
 	k := &kamailio{address: freeAddress(tb)}
-	k.cmd = exec.Command(program(tb, "kamailio", "kamailio"), "-f", "testdata/kamailio.cfg", "-DD", "-E", "-m", "512", "-b", udpBuffer, "-Y", tb.TempDir(),
+	k.cmd = exec.Command(program(tb, "kamailio", "kamailio"), "-f", "testdata/kamailio.cfg", "-DD", "-E", "-m", "2048", "-b", udpBuffer, "-Y", tb.TempDir(),
 		"-l", "udp:"+k.address, "-l", "tcp:"+k.address, "-A", `GATEWAY="sip:`+gateway+`"`)
 	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has children
 	startProxy(tb, k.address, k.cmd)
