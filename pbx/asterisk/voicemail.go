@@ -17,7 +17,8 @@ import (
 // is kept in AstDB, by the mailbox: Asterisk forgets it when it is restarted, and voice mail, which knows nothing of it, may say otherwise.
 const mailFamily = "rcc-mwi"
 
-// findVoiceMail learns whether the PBX has voice mail, and whether clients may set that a message waits, and has the phones told again of what is set. AMI answers the question for messages without voice mail, too, by none.
+// findVoiceMail learns whether the PBX has voice mail, and whether clients may set that a message waits, and has the phones told again of what is
+// set. AMI answers the question for messages without voice mail, too, by none.
 func (d *Driver) findVoiceMail(ctx context.Context) error {
 	r, err := d.conn.Do(ctx, ami.NewAction("ListCommands"))
 	d.voiceMail.Store(r.Get("VoicemailUsersList") != "" || r.Get("MWIGet") != "")
@@ -37,14 +38,36 @@ func (d *Driver) findVoiceMail(ctx context.Context) error {
 	if !indicates {
 		return nil
 	}
-	boxes, err := d.ask(ctx, "DB_KEYS("+mailFamily+")")
-	for box := range strings.SplitSeq(boxes, ",") {
-		if box != "" {
-			d.indicated[strings.Clone(box)] = true
-			d.remind(ctx, box)
-		}
+	boxes, err := d.boxesSet(ctx)
+	for _, box := range boxes {
+		d.indicated[box] = true
+		d.remind(ctx, box)
 	}
 	return err
+}
+
+// boxesSet lists the mailboxes for which a client has set that a message waits. An Asterisk without DBGetTree (before 20) names as many as have room in
+// 1023 octets.
+func (d *Driver) boxesSet(ctx context.Context) (boxes []string, err error) {
+	items, err := d.conn.List(ctx, ami.NewAction("DBGetTree", "Family", mailFamily))
+	for _, e := range items {
+		if box, ok := strings.CutPrefix(e.Get("Key"), "/"+mailFamily+"/"); ok {
+			boxes = append(boxes, strings.Clone(box))
+		}
+	}
+	if !refused(err) {
+		return boxes, err
+	}
+	keys, err := d.ask(ctx, "DB_KEYS("+mailFamily+")")
+	if len(keys) >= 1023 {
+		keys = keys[:strings.LastIndexByte(keys, ',')+1] // the last may be half of one
+	}
+	for box := range strings.SplitSeq(keys, ",") {
+		if box != "" {
+			boxes = append(boxes, strings.Clone(box))
+		}
+	}
+	return boxes, err
 }
 
 // tellsOfMessages reports whether lines are told of messages that wait, as far as is known.
@@ -81,6 +104,17 @@ func (d *Driver) lookForMail(ctx context.Context, line string) (m mail, err erro
 		left, err := d.newMail(ctx, box)
 		if err != nil {
 			return m, err
+		}
+		if d.indicates.Load() {
+			value, err := d.read(ctx, mailFamily, box)
+			if err != nil {
+				return m, err
+			}
+			if value == "" {
+				delete(d.indicated, box)
+			} else {
+				d.indicated[strings.Clone(box)] = true
+			}
 		}
 		m.left, m.set = m.left || left, m.set || d.indicated[box]
 	}

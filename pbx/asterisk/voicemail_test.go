@@ -1,11 +1,13 @@
 package asterisk
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"rccgw/csta"
 	"rccgw/pbx"
+	"rccgw/pbx/asterisk/ami"
 	"rccgw/pbx/asterisk/asterisktest"
 )
 
@@ -106,6 +108,29 @@ func TestMessageWaitingKilled(t *testing.T) {
 	if r := do(b, &csta.GetMessageWaitingIndicator{Device: device("1001")}); !r.MessageWaitingOn {
 		t.Error("no message waits")
 	}
+}
+
+// However many mailboxes are set, each is known.
+func TestManyMessagesWait(t *testing.T) {
+	t.Parallel()
+	b := newRecorder(t, asterisktest.Bench())
+	phone := b.Deskphone(t, "1001")
+	c := b.AMI(t)
+	for i := range 120 {
+		if _, err := c.Do(t.Context(), ami.NewAction("DBPut", "Family", mailFamily, "Key", fmt.Sprintf("%04d@default", 882+i), "Val", "1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.run(settings(b.Asterisk))
+	for line, want := range map[string]bool{"1001": true, "1002": false} {
+		if r := do(b, &csta.GetMessageWaitingIndicator{Device: device(line)}); r.MessageWaitingOn != want {
+			t.Errorf("%s: a message waits: %v", line, r.MessageWaitingOn)
+		}
+	}
+	if _, err := b.d.conn.List(t.Context(), ami.NewAction("DBGetTree", "Family", mailFamily)); err == nil {
+		phone.Wait(waits)
+	}
+	b.idle()
 }
 
 // Setting it is offered where the dialplan and the modules for it are, whether there is voice mail or not.
