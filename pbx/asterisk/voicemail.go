@@ -110,10 +110,12 @@ func (d *Driver) lookForMail(ctx context.Context, line string) (m mail, err erro
 			if err != nil {
 				return m, err
 			}
-			if value == "" {
+			switch {
+			case value == "":
 				delete(d.indicated, box)
-			} else {
+			case !d.indicated[box]:
 				d.indicated[strings.Clone(box)] = true
+				d.remind(ctx, box)
 			}
 		}
 		m.left, m.set = m.left || left, m.set || d.indicated[box]
