@@ -145,6 +145,7 @@ func (k *link) keep(l *line) {
 // rest notes that a line has no dialog because of err, nil where nobody needed it,
 // and reports whether it is not to have another.
 func (k *link) rest(l *line, err error) (over bool) {
+	lost := k.lost(l)
 	k.Driver.mu.Lock()
 	defer k.Driver.mu.Unlock()
 	defer l.change()
@@ -158,7 +159,7 @@ func (k *link) rest(l *line, err error) (over bool) {
 		return true
 	}
 	first := err != nil && l.failed == nil
-	if l.failed = err; err != nil {
+	if l.failed = err; err != nil && !lost {
 		l.tellOut()
 	}
 	// The first time it is remembered for the length of a pause why there is none.

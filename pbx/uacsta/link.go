@@ -136,10 +136,13 @@ func (k *link) run(ctx context.Context, watched []*line) error {
 	}
 }
 
-// doubt has the shared connection tried if a line's dialog has ended because nothing
+// lost reports whether the line has no dialog because the link has no connection any more: the link ends then, which is what watchers are told.
+func (k *link) lost(l *line) bool { return l.shared && k.shared != nil && !k.shared.Connected() }
+
+// doubt has the shared connection looked at if a line's dialog has ended because it was lost, and tried if nothing
 // was answered: a connection may stand and let nothing through.
 func (k *link) doubt(l *line, err error) {
-	if l.shared && k.address.network != "udp" && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cstasip.ErrTimeout)) {
+	if k.lost(l) || l.shared && k.address.network != "udp" && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, cstasip.ErrTimeout)) {
 		select {
 		case k.doubts <- struct{}{}:
 		default:
