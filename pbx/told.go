@@ -241,9 +241,8 @@ func AskParties(ctx context.Context, h csta.Handler, f *csta.GetCSTAFeaturesResp
 
 // Difference returns the events that lead from what was told to the snapshot,
 // to the parties of its unclear calls, and to the settings: first what ended. They are
-// not noted. Without a snapshot
-// (nil) the calls are taken to be unchanged; a setting of which nothing was told
-// is taken to be off.
+// not noted. Without a snapshot (nil) the calls are taken to be unchanged; a setting of
+// which nothing was told is taken to be off.
 func (t *Told) Difference(s *csta.SnapshotDeviceResponse, parties Parties, settings []csta.Event) []csta.Event {
 	var events []csta.Event
 	if s != nil {
@@ -305,8 +304,9 @@ func compound(info csta.SnapshotDeviceResponseInfo) []csta.LocalConnectionState 
 }
 
 // far returns what changed at the far end of a call of two whose parties cannot be
-// asked for: it is taken to be the one that an event has named. told are the states of others that were told. Of a call of more, the
-// snapshot of a device does not say who is who.
+// asked for: it is taken to be the one that an event has named. told are the states of
+// others that were told. Of a call of more, the snapshot of a device does not say who
+// is who.
 func (t *Told) far(info csta.SnapshotDeviceResponseInfo, told map[string]csta.LocalConnectionState, states []csta.LocalConnectionState) []csta.Event {
 	if len(told) != 1 || len(states) > 2 {
 		return nil

@@ -373,3 +373,12 @@ func (d *Driver) ask(ctx context.Context, function string) (string, error) {
 	}
 	return r.Get("Value"), nil
 }
+
+// affirms reports whether a function of the dialplan has the value 1. One that the PBX does not have, or does not tell, has not.
+func (d *Driver) affirms(ctx context.Context, function string) (bool, error) {
+	r, err := d.conn.Do(ctx, ami.NewAction("Getvar", "Variable", function))
+	if refused(err) {
+		return false, nil
+	}
+	return r.Get("Value") == "1", err
+}

@@ -3,6 +3,7 @@ package asterisk
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -291,13 +292,18 @@ func (d *Driver) dialsOn(who *channel, to string) {
 	if !who.up() || who.local {
 		return
 	}
-	for from := range d.callOf(who.call).members {
-		if from != who && !from.local && from.up() {
-			if d.get(who, "BLINDTRANSFER") == from.name {
-				d.sentOn(from, who, to)
-				return
-			}
+	var others []*channel
+	for ch := range d.callOf(who.call).members {
+		if ch != who && !ch.local && ch.up() {
+			others = append(others, ch)
 		}
+	}
+	if len(others) == 0 {
+		return
+	}
+	by := d.get(who, "BLINDTRANSFER")
+	if i := slices.IndexFunc(others, func(ch *channel) bool { return ch.name == by }); i >= 0 {
+		d.sentOn(others[i], who, to)
 	}
 }
 

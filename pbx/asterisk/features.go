@@ -106,16 +106,13 @@ func (d *Driver) lookAtTrees(ctx context.Context) (map[string]features, error) {
 		all[line] = features{}
 	}
 	tree := func(family string, set func(f *features, value string)) error {
-		items, err := d.conn.List(ctx, ami.NewAction("DBGetTree", "Family", family))
-		for _, e := range items {
-			line, ok := strings.CutPrefix(e.Get("Key"), "/"+family+"/")
-			if ok && d.watched[line] {
+		return d.tree(ctx, family, func(line, value string) {
+			if d.watched[line] {
 				f := all[line]
-				set(&f, strings.Clone(e.Get("Val")))
+				set(&f, strings.Clone(value))
 				all[strings.Clone(line)] = f
 			}
-		}
-		return err
+		})
 	}
 	err := tree(d.dnd, func(f *features, value string) { f.dnd = value != "" })
 	for i := range forwardings {
@@ -127,6 +124,17 @@ func (d *Driver) lookAtTrees(ctx context.Context) (map[string]features, error) {
 		return nil, err
 	}
 	return all, nil
+}
+
+// tree reads a family of AstDB. An Asterisk before 20 refuses. What each is given is valid until it returns.
+func (d *Driver) tree(ctx context.Context, family string, each func(key, value string)) error {
+	items, err := d.conn.List(ctx, ami.NewAction("DBGetTree", "Family", family))
+	for _, e := range items {
+		if key, ok := strings.CutPrefix(e.Get("Key"), "/"+family+"/"); ok {
+			each(key, e.Get("Val"))
+		}
+	}
+	return err
 }
 
 // lookAtNext reads the features of the watched lines whose turn it is, by four questions each.

@@ -14,11 +14,8 @@ import (
 
 // findPickup learns whether the dialplan has the context by which calls are picked up.
 func (d *Driver) findPickup(ctx context.Context) error {
-	r, err := d.conn.Do(ctx, ami.NewAction("Getvar", "Variable", "DIALPLAN_EXISTS("+d.pickupContext+",pick,1)"))
-	d.picks.Store(r.Get("Value") == "1")
-	if refused(err) {
-		return nil
-	}
+	picks, err := d.affirms(ctx, "DIALPLAN_EXISTS("+d.pickupContext+",pick,1)")
+	d.picks.Store(picks)
 	return err
 }
 

@@ -25,18 +25,14 @@ func (d *Driver) findVoiceMail(ctx context.Context) error {
 	if err != nil && !refused(err) {
 		return err
 	}
-	indicates := true
-	for _, function := range []string{"DIALPLAN_EXISTS(" + d.mailContext + ",set,1)", "IFMODULE(app_minivm.so)"} {
-		r, err := d.conn.Do(ctx, ami.NewAction("Getvar", "Variable", function))
-		if err != nil && !refused(err) {
-			return err
-		}
-		indicates = indicates && r.Get("Value") == "1"
+	indicates, err := d.affirms(ctx, "DIALPLAN_EXISTS("+d.mailContext+",set,1)")
+	if indicates {
+		indicates, err = d.affirms(ctx, "IFMODULE(app_minivm.so)")
 	}
 	d.indicates.Store(indicates)
 	clear(d.indicated)
 	if !indicates {
-		return nil
+		return err
 	}
 	boxes, err := d.boxesSet(ctx)
 	for _, box := range boxes {
@@ -49,12 +45,7 @@ func (d *Driver) findVoiceMail(ctx context.Context) error {
 // boxesSet lists the mailboxes for which a client has set that a message waits. An Asterisk without DBGetTree (before 20) names as many as have room in
 // 1023 octets.
 func (d *Driver) boxesSet(ctx context.Context) (boxes []string, err error) {
-	items, err := d.conn.List(ctx, ami.NewAction("DBGetTree", "Family", mailFamily))
-	for _, e := range items {
-		if box, ok := strings.CutPrefix(e.Get("Key"), "/"+mailFamily+"/"); ok {
-			boxes = append(boxes, strings.Clone(box))
-		}
-	}
+	err = d.tree(ctx, mailFamily, func(box, _ string) { boxes = append(boxes, strings.Clone(box)) })
 	if !refused(err) {
 		return boxes, err
 	}

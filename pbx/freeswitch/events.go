@@ -142,10 +142,10 @@ func (d *Driver) jobDone(e esl.Event) {
 		return
 	}
 	delete(d.making, id)
+	value := "callingDeviceOutOfService"
 	if _, is := d.additions[id]; is {
+		value = "resourceOutOfService"
 		delete(d.additions, id)
-		m.Answer(csta.Errorf(csta.SystemResourceAvailability, "resourceOutOfService", "the PBX cannot call the phone: %s", reason))
-		return
 	}
-	m.Answer(csta.Errorf(csta.SystemResourceAvailability, "callingDeviceOutOfService", "the PBX cannot call the phone: %s", reason))
+	m.Answer(csta.Errorf(csta.SystemResourceAvailability, value, "the PBX cannot call the phone: %s", reason))
 }
